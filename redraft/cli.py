@@ -1,0 +1,5 @@
+"""The `redraft` command."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""The rules: evidence, proposals, commit and drift, budgets. Neither HTTP nor Temporal."""

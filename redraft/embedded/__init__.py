@@ -1,0 +1,1 @@
+"""PostgreSQL, Temporal and a model server for one machine, without setup."""

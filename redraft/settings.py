@@ -1,0 +1,116 @@
+"""Every setting, once: read from the environment, with defaults that start on one machine."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Settings(BaseSettings):
+    """Settings of every process. The variable is `REDRAFT_` + the name, unless an alias is given.
+
+    `TEMPORAL_*` variables are not here: `temporalio.envconfig` reads them.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="REDRAFT_", extra="ignore", populate_by_name=True)
+
+    # Where things are
+    data_dir: Path = Field(default=Path(".redraft"), description="Folder of the embedded stack's data.")
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("DATABASE_URL"), description="PostgreSQL 15 or newer."
+    )
+    database_pool_size: int = Field(default=10, ge=1, description="Connections per process.")
+    public_temporal_ui: str = Field(
+        default="http://127.0.0.1:8233", description="Address of the Temporal Web UI, as people reach it."
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8080", description="Address of the API, as people reach it."
+    )
+
+    # Language models
+    gemini_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        description="Key of the Gemini API.",
+    )
+    gemini_base_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("GOOGLE_GEMINI_BASE_URL"),
+        description="Address of the Gemini API, when it is not Google's.",
+    )
+    gemini_vertex: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"),
+        description="Use Vertex AI with Google's own variables.",
+    )
+    gemini_model: str = Field(default="gemini-2.5-pro", description="Model that writes and judges.")
+    llm_url: str | None = Field(
+        default=None, description="OpenAI-compatible server (Ollama, vLLM, llama.cpp)."
+    )
+    llm_model: str | None = Field(default=None, description="Model name at `REDRAFT_LLM_URL`.")
+    llm_api_key: SecretStr | None = Field(default=None, description="Bearer key of `REDRAFT_LLM_URL`.")
+    llm_small: bool = Field(
+        default=False,
+        description="The model is small: propose rule by rule, judge by checks that code can make.",
+    )
+    local_model: Path | None = Field(default=None, description="A GGUF file for the embedded model server.")
+    llm_rate: float = Field(default=10.0, gt=0, description="Model calls a second per task queue.")
+    llm_timeout_s: float = Field(default=50.0, gt=0, description="Seconds one model call may take.")
+    llm_attempts: int = Field(default=4, ge=1, description="Attempts per model call, the first included.")
+    llm_prices: Path | None = Field(
+        default=None, description="JSON file with USD per million tokens per model."
+    )
+    llm_max_output_tokens: int = Field(
+        default=16_384, ge=256, description="Greatest answer, thinking included."
+    )
+    llm_context_tokens: int = Field(
+        default=200_000,
+        ge=1_000,
+        description="Tokens of evidence in one request; more is cut from the middle.",
+    )
+
+    # Credentials
+    secret_key: SecretStr | None = Field(default=None, description="Signing key; default: made by `migrate`.")
+    token_days: int = Field(default=7, ge=1, description="Days a login token is valid.")
+    codec_keys: SecretStr | None = Field(
+        default=None, description="AES-256 keys `id:base64,…` for Temporal payloads; the first one encrypts."
+    )
+
+    # Limits
+    rate_limit_per_minute: int = Field(default=300, ge=0, description="Requests per customer; 0 = none.")
+    login_limit_per_minute: int = Field(default=30, ge=0, description="Logins per address; 0 = none.")
+    max_body_bytes: int = Field(default=MIB, description="Greatest request body.")
+    max_batch_bytes: int = Field(default=10 * MIB, description="Greatest body of a batch.")
+    max_prompt_bytes: int = Field(default=64 * KIB, description="Greatest prompt, UTF-8.")
+    max_message_bytes: int = Field(default=32 * KIB, description="Greatest message of a call, UTF-8.")
+    max_call_bytes: int = Field(default=MIB, description="Greatest call, all messages together.")
+    max_audit_bytes: int = Field(default=64 * KIB, description="Greatest audit.")
+    max_in_progress: int = Field(default=3, ge=1, description="Proposals in progress per customer.")
+    temporal_timeout_s: float = Field(default=10.0, gt=0, description="Seconds the API waits for Temporal.")
+    monthly_budget_usd: float | None = Field(
+        default=None, ge=0, description="Budget per customer; none = no limit."
+    )
+
+    # Operation
+    task_queue: str = Field(default="redraft", description="Prefix of the task queues.")
+    deployment: str = Field(default="redraft", description="Worker deployment name.")
+    build_id: str | None = Field(
+        default=None, description="Build of this worker; set = worker versioning is on."
+    )
+    relay_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks into the outbox.")
+    reconcile_interval_s: float = Field(default=15.0, gt=0, description="Seconds between reconciliations.")
+    graceful_shutdown_s: float = Field(default=60.0, ge=0, description="Seconds a worker may take to finish.")
+    metrics_port: int | None = Field(default=None, description="Port of the worker's Prometheus metrics.")
+    log_level: str = Field(default="INFO", description="Level of the JSON logs.")
+
+
+@lru_cache
+def settings() -> Settings:
+    """Return the settings of this process, read once from the environment."""
+    return Settings()

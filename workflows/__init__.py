@@ -1,0 +1,1 @@
+"""Durable workflows: deterministic orchestration, nothing else."""
