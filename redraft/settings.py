@@ -29,9 +29,7 @@ class Settings(BaseSettings):
     public_temporal_ui: str = Field(
         default="http://127.0.0.1:8233", description="Address of the Temporal Web UI, as people reach it."
     )
-    public_url: str = Field(
-        default="http://127.0.0.1:8080", description="Address of the API, as people reach it."
-    )
+    public_url: str = Field(default="http://127.0.0.1:8080", description="Address of the API, as people reach it.")
 
     # Language models
     gemini_api_key: SecretStr | None = Field(
@@ -50,9 +48,7 @@ class Settings(BaseSettings):
         description="Use Vertex AI with Google's own variables.",
     )
     gemini_model: str = Field(default="gemini-2.5-pro", description="Model that writes and judges.")
-    llm_url: str | None = Field(
-        default=None, description="OpenAI-compatible server (Ollama, vLLM, llama.cpp)."
-    )
+    llm_url: str | None = Field(default=None, description="OpenAI-compatible server (Ollama, vLLM, llama.cpp).")
     llm_model: str | None = Field(default=None, description="Model name at `REDRAFT_LLM_URL`.")
     llm_api_key: SecretStr | None = Field(default=None, description="Bearer key of `REDRAFT_LLM_URL`.")
     llm_small: bool = Field(
@@ -63,12 +59,8 @@ class Settings(BaseSettings):
     llm_rate: float = Field(default=10.0, gt=0, description="Model calls a second per task queue.")
     llm_timeout_s: float = Field(default=50.0, gt=0, description="Seconds one model call may take.")
     llm_attempts: int = Field(default=4, ge=1, description="Attempts per model call, the first included.")
-    llm_prices: Path | None = Field(
-        default=None, description="JSON file with USD per million tokens per model."
-    )
-    llm_max_output_tokens: int = Field(
-        default=16_384, ge=256, description="Greatest answer, thinking included."
-    )
+    llm_prices: Path | None = Field(default=None, description="JSON file with USD per million tokens per model.")
+    llm_max_output_tokens: int = Field(default=16_384, ge=256, description="Greatest answer, thinking included.")
     llm_context_tokens: int = Field(
         default=200_000,
         ge=1_000,
@@ -93,16 +85,12 @@ class Settings(BaseSettings):
     max_audit_bytes: int = Field(default=64 * KIB, description="Greatest audit.")
     max_in_progress: int = Field(default=3, ge=1, description="Proposals in progress per customer.")
     temporal_timeout_s: float = Field(default=10.0, gt=0, description="Seconds the API waits for Temporal.")
-    monthly_budget_usd: float | None = Field(
-        default=None, ge=0, description="Budget per customer; none = no limit."
-    )
+    monthly_budget_usd: float | None = Field(default=None, ge=0, description="Budget per customer; none = no limit.")
 
     # Operation
     task_queue: str = Field(default="redraft", description="Prefix of the task queues.")
     deployment: str = Field(default="redraft", description="Worker deployment name.")
-    build_id: str | None = Field(
-        default=None, description="Build of this worker; set = worker versioning is on."
-    )
+    build_id: str | None = Field(default=None, description="Build of this worker; set = worker versioning is on.")
     relay_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks into the outbox.")
     reconcile_interval_s: float = Field(default=15.0, gt=0, description="Seconds between reconciliations.")
     graceful_shutdown_s: float = Field(default=60.0, ge=0, description="Seconds a worker may take to finish.")

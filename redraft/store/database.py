@@ -1,0 +1,87 @@
+"""Connections and transactions. Every transaction takes a role first, so that row level security holds.
+
+`DATABASE_URL` is often a superuser, whom row level security does not bind; therefore each transaction does
+`SET LOCAL ROLE` before its first statement: `tenant` sees one customer's rows, `system` serves login, key look-up,
+outbox relay, reconciler and command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from redraft.settings import Settings
+
+APP_ROLE = "redraft_app"
+SYSTEM_ROLE = "redraft_system"
+
+_ENTER_TENANT = text(f"select set_config('role', '{APP_ROLE}', true), set_config('redraft.customer', :customer, true)")
+_ENTER_SYSTEM = text(f"select set_config('role', '{SYSTEM_ROLE}', true)")
+
+
+class MissingDatabaseUrl(Exception):
+    """DATABASE_URL is not set. Set it, for example postgresql://user:password@host/redraft, or use `redraft up`."""
+
+    def __str__(self) -> str:
+        return self.__doc__ or ""
+
+
+def database_url(settings: Settings) -> URL:
+    """Return the address of the database for psycopg. Raises MissingDatabaseUrl."""
+    if settings.database_url is None:
+        raise MissingDatabaseUrl
+    url = make_url(settings.database_url.get_secret_value())
+    return url.set(drivername="postgresql+psycopg")
+
+
+class Database:
+    """The pool of one process and the two kinds of transaction on it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Return a database for these settings; connections open when first needed.
+
+        A statement may take 15 s, a lock 5 s, a connection attempt 5 s: nothing hangs on a database in trouble.
+        """
+        engine = create_async_engine(
+            database_url(settings),
+            pool_size=settings.database_pool_size,
+            max_overflow=0,
+            pool_timeout=5,
+            pool_recycle=1_800,
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": "redraft",
+                "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c timezone=UTC"
+                " -c idle_in_transaction_session_timeout=60000",
+            },
+        )
+        return cls(engine)
+
+    @asynccontextmanager
+    async def tenant(self, customer_id: UUID) -> AsyncIterator[AsyncSession]:
+        """One transaction that can see and change only this customer's rows."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            await session.execute(_ENTER_TENANT, {"customer": str(customer_id)})
+            yield session
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[AsyncSession]:
+        """One transaction of the machinery itself, over all customers, with the few rights it needs."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            await session.execute(_ENTER_SYSTEM)
+            yield session
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.engine.dispose()

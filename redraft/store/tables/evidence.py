@@ -1,0 +1,64 @@
+"""Evidence: traces (finished conversations) and audits of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, Numeric
+from sqlmodel import Field
+
+from redraft.store.tables.base import Record, json_field, optional_json_field, optional_time_field
+
+
+class Trace(Record, table=True):
+    """One finished conversation with the prompt version it ran under.
+
+    `erased_at` tells that its text was deleted as personal data; the numbers stay.
+    """
+
+    __tablename__ = "traces"
+    __table_args__ = (
+        Index("ix_traces_customer_id_created_at_id", "customer_id", "created_at", "id"),
+        Index("ix_traces_prompt_id_created_at", "prompt_id", "created_at"),
+    )
+
+    prompt_id: UUID = Field(foreign_key="prompts.id")
+    prompt_version_id: UUID = Field(foreign_key="prompt_versions.id")
+    status: str = "terminated"
+    messages: list[dict[str, Any]] = json_field(list)
+    message_count: int = 0
+    trace_metadata: dict[str, Any] = json_field()
+    deleted_at: datetime | None = optional_time_field()
+    erased_at: datetime | None = optional_time_field()
+
+
+class Audit(Record, table=True):
+    """A judged trace. `source`: model (Redraft asked a model) or recorded (made elsewhere)."""
+
+    __tablename__ = "audits"
+    __table_args__ = (
+        CheckConstraint("status in ('progressing', 'completed', 'failed')", name="status"),
+        Index("ix_audits_customer_id_created_at_id", "customer_id", "created_at", "id"),
+        Index("ix_audits_prompt_id_created_at", "prompt_id", "created_at"),
+        Index("ix_audits_trace_id", "trace_id"),
+    )
+
+    prompt_id: UUID = Field(foreign_key="prompts.id")
+    prompt_version_id: UUID = Field(foreign_key="prompt_versions.id")
+    trace_id: UUID = Field(foreign_key="traces.id")
+    status: str = "progressing"
+    source: str = "model"
+    language: str = ""
+    evaluation: dict[str, Any] | None = optional_json_field()
+    error: str = ""
+    note: str = ""
+    model: str = ""
+    task_version: str = ""
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal = Field(default=Decimal(0), sa_type=Numeric(18, 9))
+    updated_at: datetime | None = optional_time_field()
+    deleted_at: datetime | None = optional_time_field()
