@@ -1,0 +1,166 @@
+"""Audits: judgements of traces, by our model or recorded from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from redraft.domain.errors import invalid, not_found
+from redraft.domain.evidence import Dimensions, Evaluation, Message
+from redraft.domain.outbox import emit
+from redraft.domain.paging import Cursor, Page, newest_first
+from redraft.store.ids import new_id
+from redraft.store.tables import Audit, Trace
+from redraft.store.tables.base import now
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDraft:
+    """An audit to make (`evaluation` None) or one made elsewhere to record."""
+
+    trace_id: UUID
+    language: str = ""
+    evaluation: Evaluation | None = None
+    id: UUID | None = None
+
+
+async def create_audit(session: AsyncSession, customer_id: UUID, draft: AuditDraft) -> Audit:
+    """Record an audit, or request one: the event starts its workflow. A repeated id answers the first record.
+
+    Raises INVALID when the call does not exist.
+    """
+    audit_id = draft.id or new_id()
+    if (made := await session.get(Audit, audit_id)) is not None:
+        return made
+    # The share lock makes this wait for a deletion of the call, and the other way round.
+    statement = select(Trace).where(Trace.id == draft.trace_id, col(Trace.deleted_at).is_(None))
+    trace = (await session.exec(statement.with_for_update(read=True))).one_or_none()
+    if trace is None:
+        raise invalid("aicall_id", "there is no AI call with this id")
+    audit = Audit(
+        id=audit_id,
+        customer_id=customer_id,
+        prompt_id=trace.prompt_id,
+        prompt_version_id=trace.prompt_version_id,
+        trace_id=trace.id,
+        language=draft.language,
+    )
+    session.add(audit)
+    await session.flush()
+    if draft.evaluation is None:
+        await emit(session, customer_id, "audit.requested", audit.id)
+    else:
+        audit.status, audit.source = "completed", "recorded"
+        audit.evaluation = with_known_citations(draft.evaluation, trace.messages).model_dump()
+    return audit
+
+
+def with_known_citations(evaluation: Evaluation, messages: list[dict[str, Any]]) -> Evaluation:
+    """Return the evaluation without citations of messages that do not exist."""
+    known = {message["id"] for message in messages}
+    scores = {
+        name: score.model_copy(update={"message_ids": [i for i in score.message_ids if i in known]})
+        for name, score in evaluation.dimensions.items()
+    }
+    return evaluation.model_copy(update={"dimensions": Dimensions(**scores)})
+
+
+async def get_audit(session: AsyncSession, audit_id: UUID) -> Audit:
+    """Return an audit. Raises NOT_FOUND."""
+    audit = await session.get(Audit, audit_id)
+    if audit is None or audit.deleted_at is not None:
+        raise not_found("AI audit")
+    return audit
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audits to list; None means any."""
+
+    prompt_id: UUID | None = None
+    trace_id: UUID | None = None
+    status: str | None = None
+
+
+async def list_audits(session: AsyncSession, wanted: AuditFilter, cursor: Cursor | None, size: int) -> Page[Audit]:
+    """Return audits, newest first."""
+    statement = select(Audit).where(col(Audit.deleted_at).is_(None))
+    if wanted.prompt_id is not None:
+        statement = statement.where(Audit.prompt_id == wanted.prompt_id)
+    if wanted.trace_id is not None:
+        statement = statement.where(Audit.trace_id == wanted.trace_id)
+    if wanted.status is not None:
+        statement = statement.where(Audit.status == wanted.status)
+    rows = await session.exec(newest_first(statement, Audit, cursor, size))
+    return Page.of(list(rows), size, lambda row: row)
+
+
+async def delete_audit(session: AsyncSession, audit_id: UUID) -> Audit:
+    """Delete softly; a proposal in progress that stands on it fails, a waiting one is refused at accept."""
+    statement = select(Audit).where(Audit.id == audit_id, col(Audit.deleted_at).is_(None)).with_for_update()
+    audit = (await session.exec(statement)).one_or_none()
+    if audit is None:
+        raise not_found("AI audit")
+    audit.deleted_at = audit.updated_at = now()
+    session.add(audit)
+    await emit(session, audit.customer_id, "audit.withdrawn", audit.id)
+    return audit
+
+
+@dataclass(frozen=True, slots=True)
+class AuditInput:
+    """What the judge reads."""
+
+    audit_id: UUID
+    prompt_id: UUID
+    language: str
+    system_prompt: str
+    messages: list[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOutcome:
+    """What the judge found, and what it took."""
+
+    evaluation: Evaluation
+    model: str
+    task_version: str
+    prompt_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+
+
+async def store_evaluation(session: AsyncSession, audit_id: UUID, outcome: AuditOutcome) -> bool:
+    """Complete an audit that is still in progress; return whether it was."""
+    return await _leave_progressing(
+        session,
+        audit_id,
+        status="completed",
+        evaluation=outcome.evaluation.model_dump(),
+        model=outcome.model,
+        task_version=outcome.task_version,
+        prompt_tokens=outcome.prompt_tokens,
+        output_tokens=outcome.output_tokens,
+        cost_usd=outcome.cost_usd,
+    )
+
+
+async def fail_audit(session: AsyncSession, audit_id: UUID, error: str, note: str) -> bool:
+    """Fail an audit that is still in progress, with a machine-readable error and a sentence for people."""
+    return await _leave_progressing(session, audit_id, status="failed", error=error, note=note)
+
+
+async def _leave_progressing(session: AsyncSession, audit_id: UUID, **values: Any) -> bool:
+    statement = (
+        update(Audit)
+        .where(col(Audit.id) == audit_id, col(Audit.status) == "progressing", col(Audit.deleted_at).is_(None))
+        .values(updated_at=now(), **values)
+    )
+    result = await session.execute(statement)
+    return bool(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result is a CursorResult

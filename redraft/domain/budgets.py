@@ -1,0 +1,163 @@
+"""The ledger: every model call reserves its greatest possible cost first, and is settled when the cost is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import text, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+from redraft.domain.errors import Kind, RedraftError
+from redraft.store.tables import Customer, ModelCall
+from redraft.store.tables.base import now
+
+
+@dataclass(frozen=True, slots=True)
+class CallKey:
+    """What a model call is for: `step` counts the calls of one piece of work, from 0."""
+
+    customer_id: UUID
+    purpose: str
+    subject_id: UUID
+    step: int
+    prompt_id: UUID | None = None
+
+
+class BudgetSpent(RedraftError):
+    """A call could pass the customer's budget of this month, so it does not start."""
+
+    def __init__(self, budget: Decimal, committed: Decimal, greatest: Decimal) -> None:
+        super().__init__(
+            Kind.PAYMENT_REQUIRED,
+            "BUDGET_SPENT",
+            f"budget spent: {committed:.4f} of {budget:.4f} USD of this month are used or reserved,"
+            f" and this call may cost up to {greatest:.4f} USD",
+        )
+
+
+_SPEND_ROW = text("insert into spends (customer_id, month, usd) values (:customer, :month, 0) on conflict do nothing")
+_RESERVE = text(
+    "update spends set usd = usd + :usd where customer_id = :customer and month = :month"
+    " and (cast(:budget as numeric) is null or usd + :usd <= :budget) returning usd"
+)
+_COMMITTED = text("select usd from spends where customer_id = :customer and month = :month")
+_CORRECT = text("update spends set usd = usd + :usd where customer_id = :customer and month = :month")
+
+
+async def stored_answer(session: AsyncSession, key: CallKey) -> ModelCall | None:
+    """Return the settled call that was made for exactly this and whose answer is still kept."""
+    statement = _same_call(key).where(ModelCall.state == "settled", col(ModelCall.answer).is_not(None)).limit(1)
+    return (await session.exec(statement)).one_or_none()
+
+
+def _same_call(key: CallKey) -> SelectOfScalar[ModelCall]:
+    return select(ModelCall).where(
+        ModelCall.customer_id == key.customer_id,
+        ModelCall.subject_id == key.subject_id,
+        ModelCall.purpose == key.purpose,
+        ModelCall.step == key.step,
+    )
+
+
+async def reserve(
+    session: AsyncSession, key: CallKey, model: str, greatest: Decimal, default_budget: Decimal | None
+) -> ModelCall:
+    """Reserve a call's greatest cost (USD) under the lock of the customer's month. Raises BudgetSpent.
+
+    An earlier call for the same that was never settled lost its caller: it stays booked at what it had reserved.
+    """
+    month = now().date().replace(day=1)
+    budget = await budget_of(session, key.customer_id, default_budget)
+    where = {"customer": key.customer_id, "month": month}
+    await session.execute(_SPEND_ROW, where)
+    taken = (await session.execute(_RESERVE, {**where, "usd": greatest, "budget": budget})).first()
+    if taken is None:
+        committed = (await session.execute(_COMMITTED, where)).scalar_one()
+        raise BudgetSpent(budget or Decimal(0), committed, greatest)
+    for lost in await session.exec(_same_call(key).where(ModelCall.state == "reserved")):
+        lost.state = "unknown"
+        session.add(lost)
+    call = ModelCall(
+        customer_id=key.customer_id,
+        purpose=key.purpose,
+        subject_id=key.subject_id,
+        prompt_id=key.prompt_id,
+        step=key.step,
+        month=month,
+        model=model,
+        reserved_usd=greatest,
+    )
+    session.add(call)
+    await session.flush()
+    return call
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a call came to. `cost_usd` in USD."""
+
+    outcome: str
+    cost_usd: Decimal
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    answer: str | None = None
+    model: str | None = None
+
+
+async def settle(session: AsyncSession, call_id: UUID, settlement: Settlement) -> None:
+    """Replace a reservation by the real cost. A call already given up as unknown is settled too."""
+    statement = select(ModelCall).where(ModelCall.id == call_id).with_for_update()
+    call = (await session.exec(statement)).one()
+    if call.state == "settled":
+        return
+    call.state, call.outcome, call.settled_at = "settled", settlement.outcome, now()
+    call.cost_usd, call.answer = settlement.cost_usd, settlement.answer
+    call.prompt_tokens, call.output_tokens = settlement.prompt_tokens, settlement.output_tokens
+    call.model = settlement.model or call.model
+    session.add(call)
+    difference = settlement.cost_usd - call.reserved_usd
+    await session.execute(_CORRECT, {"customer": call.customer_id, "month": call.month, "usd": difference})
+
+
+async def forget_answers(session: AsyncSession, subject_id: UUID) -> None:
+    """Drop the answers kept for a piece of work, once its result is stored or no longer wanted."""
+    statement = update(ModelCall).where(col(ModelCall.subject_id) == subject_id, col(ModelCall.answer).is_not(None))
+    await session.execute(statement.values(answer=None))
+
+
+async def budget_of(session: AsyncSession, customer_id: UUID, default: Decimal | None) -> Decimal | None:
+    """Return a customer's budget per month in USD, None for no limit."""
+    customer = await session.get_one(Customer, customer_id)
+    return default if customer.monthly_budget_usd is None else customer.monthly_budget_usd
+
+
+async def committed_usd(session: AsyncSession, customer_id: UUID, month: date) -> Decimal:
+    """Return what a customer's calls of a month cost or may still cost, in USD."""
+    row = (await session.execute(_COMMITTED, {"customer": customer_id, "month": month})).first()
+    return Decimal(0) if row is None else Decimal(row[0])
+
+
+_USAGE = text(
+    "select coalesce(sum(prompt_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(case when state = 'settled'"
+    " then cost_usd else reserved_usd end), 0) from model_calls where subject_id = :subject and purpose = :purpose"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """All calls of one piece of work together; cost in USD, unknown calls at their reservation."""
+
+    prompt_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+
+
+async def booked(session: AsyncSession, purpose: str, subject_id: UUID) -> Booked:
+    """Return what a piece of work took, failed and lost calls included."""
+    row = (await session.execute(_USAGE, {"purpose": purpose, "subject": subject_id})).one()
+    return Booked(row[0], row[1], row[2])
