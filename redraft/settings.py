@@ -18,7 +18,9 @@ class Settings(BaseSettings):
     `TEMPORAL_*` variables are not here: `temporalio.envconfig` reads them.
     """
 
-    model_config = SettingsConfigDict(env_prefix="REDRAFT_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="REDRAFT_", extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
 
     # Where things are
     data_dir: Path = Field(default=Path(".redraft"), description="Folder of the embedded stack's data.")

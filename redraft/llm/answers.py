@@ -1,11 +1,8 @@
-"""What every adapter shares: reading an answer's JSON, and telling which failures may pass."""
+"""Reading the JSON of a model's answer, without ever quoting it in an error."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,11 +10,6 @@ from pydantic import BaseModel, ValidationError
 from redraft.llm.port import ModelAnswerUnusable, Usage
 
 Output = TypeVar("Output", bound=BaseModel)
-
-
-def retryable_status(status: int) -> bool:
-    """Tell whether asking again can help: timeouts, quota, and faults on the provider's side."""
-    return status in {408, 429} or 500 <= status <= 599
 
 
 def parse(output: type[Output], text: str, provider: str, usage: Usage | None) -> Output:
@@ -38,20 +30,6 @@ def parse(output: type[Output], text: str, provider: str, usage: Usage | None) -
             "The model's answer holds NUL characters, which no database text may hold.",
         )
     raise ModelAnswerUnusable(f"{provider}{code}", message, retryable=False, usage=usage)
-
-
-def seconds(text: str | None, now: datetime | None = None) -> float | None:
-    """Read a delay: "1.5s" (RetryInfo), "30" or an HTTP date (Retry-After). None when there is none."""
-    if not text:
-        return None
-    try:
-        delay = float(text.strip().removesuffix("s"))
-    except ValueError:
-        try:
-            delay = (parsedate_to_datetime(text) - (now or datetime.now(UTC))).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(0.0, delay) if math.isfinite(delay) else None
 
 
 def _explain(problem: ValidationError, output: type[BaseModel]) -> tuple[str, str]:

@@ -15,10 +15,9 @@ from google.auth.exceptions import GoogleAuthError
 from google.genai import errors
 from pydantic import ValidationError
 
-from redraft.llm.answers import retryable_status, seconds
-from redraft.llm.port import ModelAnswerUnusable, ModelError, ModelUnavailable, Usage
+from redraft.llm.port import ModelAnswerUnusable, ModelError, ModelUnavailable
+from redraft.llm.transport import NOTHING_BILLED, retryable_status, seconds, transport_failure
 
-NOTHING_BILLED = Usage()
 CREDENTIALS = "check GEMINI_API_KEY (or GOOGLE_API_KEY), or with Vertex AI the Google Cloud credentials"
 
 
@@ -26,16 +25,11 @@ def translate(problem: Exception, timeout_s: float) -> ModelError | None:
     """Translate what a call raised; None for a fault of our own, which has to stay visible."""
     if isinstance(problem, errors.APIError):
         return _refusal(problem)
-    kind = type(problem).__name__
     match problem:
-        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout():
-            return _unavailable("Connection", f"Gemini could not be reached ({kind}).", NOTHING_BILLED)
-        case TimeoutError() | httpx.TimeoutException():
-            return _unavailable("Timeout", f"Gemini did not answer within {timeout_s:g} s.", None)
-        case httpx.TransportError():
-            return _unavailable("Connection", f"The connection to Gemini broke in mid-call ({kind}).", None)
+        case TimeoutError() | httpx.TransportError():
+            return transport_failure(problem, "Gemini", "Gemini", timeout_s)
         case GoogleAuthError():
-            return no_credentials(kind, retryable=bool(problem.retryable))
+            return no_credentials(type(problem).__name__, retryable=bool(problem.retryable))
         case json.JSONDecodeError() | ValidationError() | errors.UnknownApiResponseError():
             return ModelAnswerUnusable(
                 "GeminiUnreadable",
@@ -53,10 +47,6 @@ def no_credentials(why: str, *, retryable: bool = False) -> ModelUnavailable:
         retryable=retryable,
         usage=NOTHING_BILLED,
     )
-
-
-def _unavailable(code: str, message: str, usage: Usage | None) -> ModelUnavailable:
-    return ModelUnavailable(f"Gemini{code}", message, retryable=True, usage=usage)
 
 
 def _refusal(problem: errors.APIError) -> ModelUnavailable:
