@@ -50,9 +50,7 @@ def check_private_data(original: str, draft: str, transcripts: Sequence[str], *,
     )
 
 
-def private_data_kinds(
-    original: str, text: str, transcripts: Sequence[str], *, language: str = "en-US"
-) -> set[str]:
+def private_data_kinds(original: str, text: str, transcripts: Sequence[str], *, language: str = "en-US") -> set[str]:
     """Return the kinds of private data in `text` that `original` does not have."""
     return {found.kind for found in _findings(original, text, transcripts, language)}
 

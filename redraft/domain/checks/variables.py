@@ -66,9 +66,7 @@ def check_new_variables(original: str, draft: str) -> Check:
         if new
         else "The draft introduces no template variable of its own."
     )
-    return Check(
-        name="new_variables", blocking=False, passed=not new, message=message, details={"new": list(new)}
-    )
+    return Check(name="new_variables", blocking=False, passed=not new, message=message, details={"new": list(new)})
 
 
 def _listing(names: list[str]) -> str:

@@ -39,9 +39,7 @@ def check_length(original: str, draft: str, max_bytes: int = MAX_PROMPT_BYTES) -
 def check_changed(original: str, draft: str) -> Check:
     """Check that `draft` differs from `original` in more than white space."""
     changed = draft.split() != original.split()
-    message = (
-        "The draft differs from the original." if changed else "The draft says the same as the original."
-    )
+    message = "The draft differs from the original." if changed else "The draft says the same as the original."
     return Check(name="changed", blocking=False, passed=changed, message=message)
 
 
