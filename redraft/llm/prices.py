@@ -17,7 +17,7 @@ MILLION = Decimal(1_000_000)
 KNOWN = Path(__file__).with_name("prices.json")
 
 # Variants of a model that share its price: dated previews, numbered releases, "latest".
-_VARIANT = re.compile(r"-(latest|\d{3}|(preview|exp)-\d[\d-]*)$")
+_VARIANT = re.compile(r"-(latest|\d{3}|(preview|exp)(-\d[\d-]*)?)$")
 
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 

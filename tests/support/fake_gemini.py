@@ -31,6 +31,8 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import ValidationError
+
 from tests.support import model_wire
 from tests.support.model_replies import Json, Reply, auto
 
@@ -63,7 +65,7 @@ class FakeGemini:
     def __init__(self, responder: Callable[[Call], Reply] | None = None, *, port: int = 0) -> None:
         self.calls: list[Call] = []
         self._replies: deque[Reply] = deque()
-        self._responder = responder or (lambda call: auto())
+        self._first_responder = self._responder = responder or (lambda call: auto())
         self._changed = threading.Condition()
         self._releases = 0
         self._stopped = False
@@ -105,10 +107,11 @@ class FakeGemini:
         self._wait(lambda: sum(c.ended == "gone" for c in self.calls) >= at_least, timeout, "a client to leave")
 
     def forget(self) -> None:
-        """Forget calls and script."""
+        """Forget calls, script and default."""
         with self._changed:
             self.calls.clear()
             self._replies.clear()
+            self._responder = self._first_responder
 
     def start(self) -> FakeGemini:
         """Serve."""
@@ -221,12 +224,17 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         if path == "/_release":
             fake.release()
-        else:
-            script = {"replies": body} if isinstance(body, list) else body
-            fake.script(*(Reply.model_validate(item) for item in script.get("replies", [])))
-            if script.get("default") is not None:
-                fake.default(Reply.model_validate(script["default"]))
-        self._send(200, {"ok": True})
+            return self._send(200, {"ok": True})
+        script = {"replies": body} if isinstance(body, list) else body
+        try:
+            replies = [Reply.model_validate(item) for item in script.get("replies", [])]
+            default = Reply.model_validate(script["default"]) if script.get("default") else None
+        except ValidationError as problem:
+            return self._send(400, {"error": str(problem)})
+        fake.script(*replies)
+        if default is not None:
+            fake.default(default)
+        return self._send(200, {"ok": True})
 
     def _answer(self, call: Call, reply: Reply) -> None:
         fake = self.server.fake

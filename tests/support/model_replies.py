@@ -10,7 +10,18 @@ from pydantic import BaseModel, ConfigDict
 
 Json = dict[str, Any]
 
-Kind = Literal["auto", "answer", "error", "blocked", "prompt_blocked", "empty", "drop", "cut_connection", "cut_body"]
+Kind = Literal[
+    "auto",
+    "answer",
+    "error",
+    "blocked",
+    "prompt_blocked",
+    "empty",
+    "raw",
+    "drop",
+    "cut_connection",
+    "cut_body",
+]
 
 
 class Reply(BaseModel):
@@ -24,6 +35,8 @@ class Reply(BaseModel):
 
     do: Kind = "auto"
     text: str = ""
+    thought: str = ""
+    body: Any = None
     finish: str = "STOP"
     status: int = 200
     reason: str = ""
@@ -46,6 +59,11 @@ def ok(value: Any, **more: Any) -> Reply:
 def say(text: str, **more: Any) -> Reply:
     """Answer this text as it is; `finish` names the finish reason."""
     return Reply(do="answer", text=text, **more)
+
+
+def raw(body: Any) -> Reply:
+    """Answer this HTTP body, whatever the API would say."""
+    return Reply(do="raw", body=body)
 
 
 def auto(**more: Any) -> Reply:

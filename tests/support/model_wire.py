@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tests.support.model_replies import Json, Reply, auto_answer
 
 Dialect = Literal["gemini", "openai"]
-Rendered = tuple[int, Json, dict[str, str]]
+Rendered = tuple[int, Any, dict[str, str]]
 
 STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
@@ -54,6 +54,8 @@ def render(dialect: Dialect, model: str, body: Json, reply: Reply) -> Rendered:
     """Write a reply in the dialect of the call: status, body, extra headers."""
     if reply.do == "error":
         return _gemini_error(reply) if dialect == "gemini" else _openai_error(reply)
+    if reply.do == "raw":
+        return 200, reply.body, {}
     read = texts(dialect, body)
     text = reply.text if reply.do == "answer" else auto_answer(schema(dialect, body), read)
     if reply.do in {"empty", "blocked", "prompt_blocked"}:
@@ -81,7 +83,8 @@ def _gemini_answer(model: str, text: str, reply: Reply, used_in: int, used_out: 
         return answer | {"candidates": []}
     candidate: Json = {"index": 0, "finishReason": reply.finish}
     if reply.do != "blocked":
-        candidate["content"] = {"role": "model", "parts": [{"text": text}]}
+        thoughts = [{"text": reply.thought, "thought": True}] if reply.thought else []
+        candidate["content"] = {"role": "model", "parts": [*thoughts, {"text": text}]}
     return answer | {"candidates": [candidate]}
 
 
