@@ -80,14 +80,22 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Prepare and start the process; does not wait until it is ready.
+        """Prepare and start the process; does not wait until it is ready."""
+        self.prepare()
+        self.spawn()
+
+    def prepare(self) -> None:
+        """Do what must be done before each start."""
+        if self.spec.prepare is not None:
+            self.spec.prepare()
+
+    def spawn(self) -> None:
+        """Start the prepared process.
 
         Call it from a thread that lives as long as the child should: Linux ties the child to that thread.
         """
         if self.running:
             raise EmbeddedError(f"{self.spec.name} is running already (process {self.pid}).")
-        if self.spec.prepare is not None:
-            self.spec.prepare()
         if not os.access(self.spec.command[0], os.X_OK):
             raise EmbeddedError(f"{self.spec.name} cannot start: {self.spec.command[0]} is missing or not executable.")
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER)]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from psycopg import sql
+from psycopg import conninfo, sql
 
 from redraft.embedded.child import LAUNCHER, ChildSpec, EmbeddedError, NotReady
 from redraft.embedded.ports import LOOPBACK
@@ -91,7 +91,9 @@ class Postgres:
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         """Connect as the superuser, in autocommit. Raises `psycopg.OperationalError`."""
-        return psycopg.connect(self.url(database), autocommit=True, connect_timeout=2, sslmode="disable")
+        # What libpq would take from PGHOSTADDR, PGOPTIONS and PGSSLMODE is meant for another server.
+        target = conninfo.make_conninfo(self.url(database), hostaddr=LOOPBACK, options="", sslmode="disable")
+        return psycopg.connect(target, autocommit=True, connect_timeout=2)
 
     def _command(self) -> list[str]:
         options = {
