@@ -1,1 +1,107 @@
-"""The worker process."""
+"""The worker process: workflows and activities on their task queues, the outbox relay and the reconciler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.audits import AuditActivities, JudgeActivities
+from activities.proposals import DraftActivities, ProposalActivities
+from redraft.llm.port import LanguageModel
+from redraft.settings import Settings
+from redraft.store.database import Database
+from runtime.reconciler import Reconciler
+from runtime.relay import Relay
+from runtime.starts import Starter
+from workflows.audits import AuditWorkflow
+from workflows.proposals import ProposalWorkflow
+from workflows.queues import model_queue, workflow_queue
+
+WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow]
+# A cached workflow costs memory, an evicted one a replay of its few events when it is next needed.
+MAX_CACHED_WORKFLOWS = 500
+MAX_MODEL_CALLS = 50
+
+
+def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Return worker versioning when REDRAFT_BUILD_ID is set: waiting runs move on to the newest build by themselves."""
+    if settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+def workers(client: Client, db: Database, model: LanguageModel, settings: Settings, **options: Any) -> list[Worker]:
+    """Return the workers of this process: one for workflows and short transactions, one for model calls."""
+    proposals, audits = ProposalActivities(db, settings), AuditActivities(db)
+    drafts, judges = DraftActivities(db, model, settings), JudgeActivities(db, model, settings)
+    common: dict[str, Any] = {
+        "graceful_shutdown_timeout": timedelta(seconds=settings.graceful_shutdown_s),
+        "deployment_config": deployment(settings),
+        "max_cached_workflows": MAX_CACHED_WORKFLOWS,
+        **options,
+    }
+    return [
+        Worker(
+            client,
+            task_queue=workflow_queue(settings.task_queue),
+            workflows=WORKFLOWS,
+            activities=[
+                proposals.open,
+                proposals.load,
+                proposals.recheck,
+                proposals.decide,
+                proposals.fail,
+                audits.fail,
+            ],
+            workflow_runner=workflow_runner(),
+            max_concurrent_activities=settings.database_pool_size * 2,
+            **common,
+        ),
+        Worker(
+            client,
+            task_queue=model_queue(settings.task_queue),
+            activities=[drafts.generate_draft, judges.judge],
+            max_concurrent_activities=MAX_MODEL_CALLS,
+            max_task_queue_activities_per_second=settings.llm_rate,
+            **common,
+        ),
+    ]
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Return the sandbox that keeps workflow code deterministic."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default)
+
+
+@asynccontextmanager
+async def running(
+    client: Client, db: Database, model: LanguageModel, settings: Settings, **options: Any
+) -> AsyncIterator[None]:
+    """Everything a worker process does, while the block runs; leaving it drains what is under way."""
+    starter = Starter(client, settings)
+    background = [
+        Relay(db, starter, settings.relay_interval_s).run(),
+        Reconciler(db, starter, settings.reconcile_interval_s).run(),
+    ]
+    async with AsyncExitStack() as stack:
+        for worker in workers(client, db, model, settings, **options):
+            await stack.enter_async_context(worker)
+        tasks = [asyncio.create_task(coroutine) for coroutine in background]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

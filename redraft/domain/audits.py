@@ -16,7 +16,7 @@ from redraft.domain.evidence import Dimensions, Evaluation, Message
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
 from redraft.store.ids import new_id
-from redraft.store.tables import Audit, Trace
+from redraft.store.tables import Audit, Prompt, PromptVersion, Trace
 from redraft.store.tables.base import now
 
 
@@ -113,6 +113,9 @@ async def delete_audit(session: AsyncSession, audit_id: UUID) -> Audit:
     return audit
 
 
+PURPOSE = "audit"  # of its model calls in the ledger
+
+
 @dataclass(frozen=True, slots=True)
 class AuditInput:
     """What the judge reads."""
@@ -122,6 +125,33 @@ class AuditInput:
     language: str
     system_prompt: str
     messages: list[Message]
+
+
+async def load_input(session: AsyncSession, audit_id: UUID) -> AuditInput | None:
+    """Return what the judge reads, None when the audit is no longer in progress or its call was erased."""
+    statement = (
+        select(Audit, Trace, PromptVersion)
+        .join(Trace, col(Trace.id) == Audit.trace_id)
+        .join(PromptVersion, col(PromptVersion.id) == Audit.prompt_version_id)
+        .where(Audit.id == audit_id, Audit.status == "progressing", col(Audit.deleted_at).is_(None))
+    )
+    row = (await session.exec(statement)).one_or_none()
+    if row is None:
+        return None
+    audit, trace, version = row
+    prompt = await session.get_one(Prompt, audit.prompt_id)
+    return AuditInput(
+        audit_id=audit.id,
+        prompt_id=audit.prompt_id,
+        language=audit.language or prompt.language or "en-US",
+        system_prompt=version.text,
+        messages=[Message.model_validate(message) for message in trace.messages],
+    )
+
+
+async def status_of(session: AsyncSession, audit_id: UUID) -> str:
+    """Return the status of an audit, deleted or not."""
+    return (await session.get_one(Audit, audit_id)).status
 
 
 @dataclass(frozen=True, slots=True)

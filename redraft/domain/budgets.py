@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import text, update
+from sqlalchemy import func, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -122,6 +122,24 @@ async def settle(session: AsyncSession, call_id: UUID, settlement: Settlement) -
     session.add(call)
     difference = settlement.cost_usd - call.reserved_usd
     await session.execute(_CORRECT, {"customer": call.customer_id, "month": call.month, "usd": difference})
+
+
+async def give_up(session: AsyncSession, call_id: UUID, outcome: str) -> None:
+    """Book a call whose cost will never be known: it stays at what it had reserved."""
+    call = await session.get_one(ModelCall, call_id, with_for_update=True)
+    if call.state == "reserved":
+        call.state, call.outcome = "unknown", outcome
+        session.add(call)
+
+
+async def failures(session: AsyncSession, key: CallKey) -> int:
+    """Return how many calls of a piece of work the model failed (not those whose caller died)."""
+    statement = select(func.count()).where(
+        col(ModelCall.subject_id) == key.subject_id,
+        col(ModelCall.purpose) == key.purpose,
+        col(ModelCall.outcome).not_in(("", "ok")),
+    )
+    return (await session.exec(statement)).one()
 
 
 async def forget_answers(session: AsyncSession, subject_id: UUID) -> None:

@@ -9,14 +9,26 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.store.tables import OutboxEvent
+from redraft.store.tables.base import now
 
 CHANNEL = "redraft_outbox"
+RELAYED = frozenset({"prompt.version_committed", "prompt.deleted", "audit.withdrawn", "audit.requested"})
+"""The topics that something has to be done about; the others are on record as soon as they are written."""
 
 
 async def emit(session: AsyncSession, customer_id: UUID, topic: str, subject_id: UUID, **payload: Any) -> None:
-    """Record that something happened and wake the relay once this transaction commits.
+    """Record that something happened and wake the relay, if it has to act, once this transaction commits.
 
     Payloads carry ids and numbers, never text of prompts or transcripts.
     """
-    session.add(OutboxEvent(customer_id=customer_id, topic=topic, subject_id=subject_id, payload=payload))
-    await session.execute(text(f"notify {CHANNEL}"))
+    relayed = topic in RELAYED
+    event = OutboxEvent(
+        customer_id=customer_id,
+        topic=topic,
+        subject_id=subject_id,
+        payload=payload,
+        delivered_at=None if relayed else now(),
+    )
+    session.add(event)
+    if relayed:  # a NOTIFY makes commits queue up, so only where somebody listens
+        await session.execute(text(f"notify {CHANNEL}"))

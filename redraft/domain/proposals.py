@@ -16,6 +16,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.domain.budgets import booked, forget_answers
 from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import Kind, RedraftError, conflict, not_found
 from redraft.domain.outbox import emit
@@ -24,6 +25,7 @@ from redraft.domain.settled import Settled
 from redraft.store.tables import Audit, Customer, Decision, Prompt, Proposal, ProposalAudit
 from redraft.store.tables.base import now
 
+PURPOSE = "proposal"  # of its model calls in the ledger
 GREATEST_AUDIT_SET = 20
 OPEN_STATES = ("progressing", "completed")
 TERMINAL_STATES = ("failed", "accepted", "rejected", "expired")
@@ -222,13 +224,17 @@ def drifted(prompt: Prompt, proposal: Proposal) -> bool:
 async def leave_open(
     session: AsyncSession, proposal: Proposal, status: str, *, error: ProposalError = "", note: str | None = None
 ) -> None:
-    """Move an open, locked proposal on to another state and say so in the outbox."""
+    """Move an open, locked proposal on to another state, with what its model calls took, and say so in the outbox."""
     if proposal.status not in OPEN_STATES:
         raise AssertionError(f"proposal {proposal.id} is {proposal.status}: terminal states never change")
     proposal.status, proposal.error, proposal.updated_at = status, error, now()
     if note is not None:
         proposal.note = note
+    usage = await booked(session, PURPOSE, proposal.id)
+    proposal.prompt_tokens, proposal.output_tokens = usage.prompt_tokens, usage.output_tokens
+    proposal.cost_usd = usage.cost_usd
     session.add(proposal)
+    await forget_answers(session, proposal.id)
     await emit(
         session, proposal.customer_id, f"proposal.{status}", proposal.id, prompt_id=str(proposal.prompt_id), error=error
     )

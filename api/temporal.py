@@ -1,0 +1,138 @@
+"""The API's side of the workflows: signals them, queries them, and answers from the record when they are closed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+from uuid import UUID
+
+from temporalio.client import (
+    Client,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from redraft.domain.errors import Kind, RedraftError
+from redraft.domain.proposals import TERMINAL_STATES, DecisionRequest, ProposalRequest, decide, get_proposal
+from redraft.settings import Settings
+from redraft.store.database import Database
+from redraft.store.tables import Proposal
+from runtime.starts import Starter, proposal_workflow_id
+from workflows.contracts import DecisionInput, DeleteInput, OpenProposal, ProposalState, ProposalStatus, Refusal
+from workflows.proposals import ProposalWorkflow
+
+_UPDATES = {
+    "accept": ProposalWorkflow.accept,
+    "reject": ProposalWorkflow.reject,
+    "cancel": ProposalWorkflow.cancel,
+}
+
+
+class TemporalGateway:
+    """What the routers may do with workflows; every call ends in bounded time (`temporal_timeout_s`)."""
+
+    def __init__(self, client: Client, db: Database, settings: Settings) -> None:
+        self.client = client
+        self._db = db
+        self._settings = settings
+        self._starts = Starter(client, settings)
+
+    async def open_proposal(self, request: ProposalRequest) -> None:
+        """Start the proposal's workflow and open its record. Raises the core's RedraftError, or UNAVAILABLE."""
+        timeout = timedelta(seconds=self._settings.temporal_timeout_s)
+        argument = OpenProposal(
+            customer_id=request.customer_id,
+            proposal_id=request.id,
+            prompt_id=request.prompt_id,
+            audit_ids=list(request.audit_ids),
+            language=request.language,
+            actor=request.actor,
+            deadline=request.deadline or datetime.now(UTC) + timeout,
+        )
+        start = self._starts.open_proposal(request.customer_id, request.id, request.prompt_id, len(request.audit_ids))
+        try:
+            state = await self.client.execute_update_with_start_workflow(
+                ProposalWorkflow.open,
+                argument,
+                start_workflow_operation=start,
+                id=f"open-{request.id}",
+                rpc_timeout=timeout,
+            )
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError) as error:
+            _unavailable(error)
+        _raise_refusal(state.refusal)
+
+    async def decide_proposal(self, customer_id: UUID, proposal_id: UUID, request: DecisionRequest) -> None:
+        """Take a decision through the proposal's workflow; a closed record answers for itself.
+
+        Raises the core's RedraftError for a refusal, NOT_FOUND for no such proposal, UNAVAILABLE.
+        """
+        async with self._db.tenant(customer_id) as session:
+            proposal = await get_proposal(session, proposal_id)
+            if proposal.status in TERMINAL_STATES:
+                settled = await decide(session, proposal_id, request)
+                if settled.refusal is None:
+                    return
+                raise settled.refusal
+        state = await self._update(proposal, request)
+        _raise_refusal(state.refusal)
+
+    async def _update(self, proposal: Proposal, request: DecisionRequest) -> ProposalState:
+        """Send the decision to the workflow; one that Temporal has lost comes back from its record first."""
+        update: Any = ProposalWorkflow.delete if request.action == "delete" else _UPDATES[request.action]
+        argument = _argument(request)
+        timeout = timedelta(seconds=self._settings.temporal_timeout_s)
+        start = self._starts.resume_proposal_operation(proposal.customer_id, proposal.id, proposal.prompt_id)
+        try:
+            state: ProposalState = await self.client.execute_update_with_start_workflow(
+                update, argument, start_workflow_operation=start, rpc_timeout=timeout
+            )
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError) as error:
+            _unavailable(error)
+        return state
+
+    async def proposal_status(self, proposal_id: UUID) -> dict[str, Any] | None:
+        """Return where a proposal's workflow is, with the attempt its model call is at; None when it is gone."""
+        handle = self.client.get_workflow_handle_for(ProposalWorkflow.run, proposal_workflow_id(proposal_id))
+        timeout = timedelta(seconds=self._settings.temporal_timeout_s)
+        try:
+            status: ProposalStatus = await handle.query(ProposalWorkflow.status, rpc_timeout=timeout)
+            description = await handle.describe(rpc_timeout=timeout)
+        except WorkflowQueryFailedError:
+            return None
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return None
+            _unavailable(error)
+        pending = [a.attempt for a in description.raw_description.pending_activities]
+        attempts = status.attempts - 1 + max(pending) if pending and status.attempts else status.attempts
+        return {**status.model_dump(), "attempts": attempts}
+
+
+def _argument(request: DecisionRequest) -> DecisionInput | DeleteInput:
+    if request.action == "delete":
+        return DeleteInput(actor=request.actor)
+    return DecisionInput(actor=request.actor, note=request.note, override=request.override, if_match=request.if_match)
+
+
+def _raise_refusal(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise RedraftError(
+            Kind(refusal.kind),
+            refusal.code,
+            refusal.message,
+            details=refusal.details,
+            retry_after_s=refusal.retry_after_s,
+        )
+
+
+def _unavailable(error: Exception) -> NoReturn:
+    """Raise UNAVAILABLE: the workflow service did not take, or not finish, what was asked in time."""
+    raise RedraftError(
+        Kind.UNAVAILABLE,
+        "WORKFLOW_SERVICE_UNAVAILABLE",
+        "the workflow service did not answer in time; ask again, with the same Idempotency-Key if you gave one",
+        retry_after_s=2,
+    ) from error

@@ -1,0 +1,129 @@
+"""The reconciler: a record in progress or waiting has a running workflow, whatever Temporal has lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, text, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from redraft.domain.proposals import OPEN_STATES
+from redraft.store.database import Database
+from redraft.store.tables import Audit, IdempotencyKey, ModelCall, Proposal
+from redraft.store.tables.base import now
+from runtime.starts import Starter, audit_workflow_id, proposal_workflow_id
+
+GRACE = timedelta(seconds=10)  # a record this young may just be starting its workflow
+LOST_CALL_AFTER = timedelta(hours=1)
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+LEADER_LOCK = 7213450882
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecord:
+    """A record that should have a running workflow."""
+
+    customer_id: UUID
+    id: UUID
+    prompt_id: UUID
+
+
+class Reconciler:
+    """One pass at a time over all workers: whoever holds the advisory lock does it."""
+
+    def __init__(self, db: Database, starter: Starter, interval_s: float) -> None:
+        self._db = db
+        self._starter = starter
+        self._interval_s = interval_s
+
+    @property
+    def _client(self) -> Client:
+        return self._starter.client
+
+    async def run(self) -> None:
+        """Reconcile until cancelled; trouble is logged and tried again."""
+        while True:
+            try:
+                await self.reconcile()
+            except Exception:
+                log.exception("reconcile_failed")
+            await asyncio.sleep(self._interval_s)
+
+    async def reconcile(self) -> int:
+        """Make one pass unless another worker does; return how many workflows were brought back."""
+        async with self._db.system() as session:
+            leader = await session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": LEADER_LOCK})
+            if not leader.scalar_one():
+                return 0
+            proposals, audits = await _open_proposals(session), await _open_audits(session)
+            await _clean(session)
+        brought_back = await self._restart_lost("ProposalWorkflow", proposals, proposal_workflow_id, self._proposal)
+        brought_back += await self._restart_lost("AuditWorkflow", audits, audit_workflow_id, self._audit)
+        return brought_back
+
+    async def _proposal(self, record: OpenRecord) -> None:
+        await self._starter.resume_proposal(record.customer_id, record.id, record.prompt_id)
+
+    async def _audit(self, record: OpenRecord) -> None:
+        await self._starter.start_audit(record.customer_id, record.id, record.prompt_id)
+
+    async def _restart_lost(
+        self,
+        workflow_type: str,
+        records: list[OpenRecord],
+        workflow_id: Callable[[UUID], str],
+        restart: Callable[[OpenRecord], Awaitable[None]],
+    ) -> int:
+        if not records:
+            return 0
+        running = await self._running(workflow_type)
+        lost = [r for r in records if workflow_id(r.id) not in running and not await self._runs(workflow_id(r.id))]
+        for record in lost:
+            log.warning("workflow_lost", workflow_id=workflow_id(record.id), customer_id=str(record.customer_id))
+            await restart(record)
+        return len(lost)
+
+    async def _running(self, workflow_type: str) -> set[str]:
+        query = f'WorkflowType = "{workflow_type}" and ExecutionStatus = "Running"'
+        return {workflow.id async for workflow in self._client.list_workflows(query, page_size=1000)}
+
+    async def _runs(self, workflow_id: str) -> bool:
+        """Ask Temporal itself: its search index, asked before, lags behind."""
+        try:
+            description = await self._client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return description.status == WorkflowExecutionStatus.RUNNING
+
+
+async def _open_proposals(session: AsyncSession) -> list[OpenRecord]:
+    statement = select(Proposal.customer_id, Proposal.id, Proposal.prompt_id).where(
+        col(Proposal.status).in_(OPEN_STATES), col(Proposal.created_at) < now() - GRACE
+    )
+    return [OpenRecord(*row) for row in await session.exec(statement)]
+
+
+async def _open_audits(session: AsyncSession) -> list[OpenRecord]:
+    statement = select(Audit.customer_id, Audit.id, Audit.prompt_id).where(
+        Audit.status == "progressing", col(Audit.deleted_at).is_(None), col(Audit.created_at) < now() - GRACE
+    )
+    return [OpenRecord(*row) for row in await session.exec(statement)]
+
+
+async def _clean(session: AsyncSession) -> None:
+    """Give up calls whose caller died long ago; forget idempotency keys after their day."""
+    lost = col(ModelCall.created_at) < now() - LOST_CALL_AFTER
+    await session.execute(update(ModelCall).where(col(ModelCall.state) == "reserved", lost).values(state="unknown"))
+    old = col(IdempotencyKey.created_at) < now() - IDEMPOTENCY_KEPT
+    await session.execute(delete(IdempotencyKey).where(old))

@@ -1,0 +1,108 @@
+"""How workflows are started: the same id, queue, summary, attributes and priority whoever starts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.common import (
+    Priority,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+
+from redraft.settings import Settings
+from workflows import attributes
+from workflows.audits import AuditWorkflow
+from workflows.contracts import AuditRef, ModelLimits, ProposalInput
+from workflows.proposals import ProposalWorkflow
+from workflows.queues import workflow_queue
+
+
+def proposal_workflow_id(proposal_id: UUID) -> str:
+    """Return the workflow id of a proposal."""
+    return f"proposal-{proposal_id}"
+
+
+def audit_workflow_id(audit_id: UUID) -> str:
+    """Return the workflow id of an audit."""
+    return f"audit-{audit_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Starts workflows for records."""
+
+    client: Client
+    settings: Settings
+
+    def _options(self, customer_id: UUID, prompt_id: UUID | None) -> dict[str, Any]:
+        pairs: list[SearchAttributePair[Any]] = [SearchAttributePair(attributes.CUSTOMER, str(customer_id))]
+        if prompt_id is not None:
+            pairs.append(SearchAttributePair(attributes.PROMPT, str(prompt_id)))
+        pairs.append(SearchAttributePair(attributes.STATUS, "progressing"))
+        return {
+            "task_queue": workflow_queue(self.settings.task_queue),
+            "search_attributes": TypedSearchAttributes(pairs),
+            "priority": Priority(fairness_key=str(customer_id)),
+            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        }
+
+    def open_proposal(
+        self, customer_id: UUID, proposal_id: UUID, prompt_id: UUID, audits: int
+    ) -> WithStartWorkflowOperation[ProposalWorkflow, str]:
+        """Return the start of a proposal's workflow, to be sent together with its first update."""
+        return WithStartWorkflowOperation(
+            ProposalWorkflow.run,
+            self._proposal_input(customer_id, proposal_id, resume=False),
+            id=proposal_workflow_id(proposal_id),
+            static_summary=f"Proposal for prompt {prompt_id} from {audits} audit{'s' if audits != 1 else ''}",
+            **self._options(customer_id, prompt_id),
+        )
+
+    def resume_proposal_operation(
+        self, customer_id: UUID, proposal_id: UUID, prompt_id: UUID
+    ) -> WithStartWorkflowOperation[ProposalWorkflow, str]:
+        """Return the start that brings a lost workflow back from its record, to be sent with an update."""
+        return WithStartWorkflowOperation(
+            ProposalWorkflow.run,
+            self._proposal_input(customer_id, proposal_id, resume=True),
+            id=proposal_workflow_id(proposal_id),
+            static_summary=f"Proposal for prompt {prompt_id}, resumed from its record",
+            **self._options(customer_id, prompt_id),
+        )
+
+    async def resume_proposal(
+        self, customer_id: UUID, proposal_id: UUID, prompt_id: UUID, signal: str | None = None
+    ) -> WorkflowHandle[ProposalWorkflow, str]:
+        """See that a proposal's workflow runs, and send it a signal; a running one is left as it is."""
+        return await self.client.start_workflow(
+            ProposalWorkflow.run,
+            self._proposal_input(customer_id, proposal_id, resume=True),
+            id=proposal_workflow_id(proposal_id),
+            static_summary=f"Proposal for prompt {prompt_id}, resumed from its record",
+            start_signal=signal,
+            **self._options(customer_id, prompt_id),
+        )
+
+    async def start_audit(self, customer_id: UUID, audit_id: UUID, prompt_id: UUID | None) -> None:
+        """See that an audit's workflow runs."""
+        await self.client.start_workflow(
+            AuditWorkflow.run,
+            AuditRef(customer_id=customer_id, audit_id=audit_id, limits=self._limits()),
+            id=audit_workflow_id(audit_id),
+            static_summary="Audit of one call",
+            **self._options(customer_id, prompt_id),
+        )
+
+    def _proposal_input(self, customer_id: UUID, proposal_id: UUID, *, resume: bool) -> ProposalInput:
+        return ProposalInput(customer_id=customer_id, proposal_id=proposal_id, resume=resume, limits=self._limits())
+
+    def _limits(self) -> ModelLimits:
+        # A small model asks many short questions in one activity; a large one at most twice.
+        return ModelLimits(start_to_close_s=max(900.0, 3 * self.settings.llm_timeout_s))

@@ -1,0 +1,70 @@
+"""How activities are retried, and which failures a workflow turns into a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.contracts import ModelLimits
+    from workflows.queues import model_queue
+
+# A database that is away comes back: these are tried for a day.
+DATABASE_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=10)
+)
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+
+
+def database_options(summary: str) -> dict[str, Any]:
+    """Return the options of an activity that is one short transaction."""
+    return {
+        "start_to_close_timeout": timedelta(seconds=30),
+        "schedule_to_close_timeout": timedelta(days=1),
+        "retry_policy": DATABASE_RETRY,
+        "summary": summary,
+    }
+
+
+def model_options(limits: ModelLimits, summary: str) -> dict[str, Any]:
+    """Return the options of an activity that calls a model: on the model queue, heartbeating, bounded.
+
+    The death of its worker is noticed after the heartbeat timeout, 10 s, and the next attempt follows within a second
+    of it. How often a failing model is asked again is decided in the activity, which can tell its failures from the
+    death of a worker.
+    """
+    return {
+        "task_queue": model_queue(workflow.info().task_queue),
+        "start_to_close_timeout": timedelta(seconds=limits.start_to_close_s),
+        "schedule_to_close_timeout": timedelta(days=7),
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            backoff_coefficient=2,
+            maximum_interval=timedelta(seconds=30),
+            maximum_attempts=limits.attempts,
+            non_retryable_error_types=["PayloadsTooLarge"],
+        ),
+        "summary": summary,
+    }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a record says of a failed model activity."""
+
+    error: str
+    note: str
+
+
+def model_failure(error: ActivityError) -> Failure:
+    """Return the published error and the note of a model activity that gave up."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and len(cause.details) == 2:
+        return Failure(str(cause.details[0]), str(cause.details[1]))
+    return Failure("evaluator_unavailable", "the model call did not finish in time")
