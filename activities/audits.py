@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from redraft.llm.tasks.audit import AuditBrief, audit
 from temporalio import activity
 
 from activities.failures import model_failure
@@ -12,6 +11,7 @@ from redraft.domain import audits
 from redraft.domain.budgets import CallKey, booked, failures, forget_answers
 from redraft.domain.metering import MeteredModel
 from redraft.llm.port import LanguageModel, ModelError
+from redraft.llm.tasks.audit import AuditBrief, audit
 from redraft.settings import Settings
 from redraft.store.database import Database
 from workflows.contracts import AuditRef, AuditState, FailAudit

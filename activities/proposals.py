@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from redraft.llm.tasks.propose import ProposalBrief, propose
 from temporalio import activity
 
 from activities.failures import model_failure, refusal
@@ -14,6 +13,7 @@ from redraft.domain.budgets import CallKey, failures
 from redraft.domain.errors import RedraftError
 from redraft.domain.metering import MeteredModel
 from redraft.llm.port import LanguageModel, ModelError
+from redraft.llm.tasks.propose import ProposalBrief, propose
 from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.tables import Proposal

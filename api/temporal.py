@@ -52,13 +52,10 @@ class TemporalGateway:
             deadline=request.deadline or datetime.now(UTC) + timeout,
         )
         start = self._starts.open_proposal(request.customer_id, request.id, request.prompt_id, len(request.audit_ids))
+        update: Any = ProposalWorkflow.open
         try:
-            state = await self.client.execute_update_with_start_workflow(
-                ProposalWorkflow.open,
-                argument,
-                start_workflow_operation=start,
-                id=f"open-{request.id}",
-                rpc_timeout=timeout,
+            state: ProposalState = await self.client.execute_update_with_start_workflow(
+                update, argument, start_workflow_operation=start, id=f"open-{request.id}", rpc_timeout=timeout
             )
         except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError) as error:
             _unavailable(error)

@@ -87,6 +87,7 @@ class ProposalWorkflow:
 
     async def _draft(self) -> None:
         self._attempts += 1
+        state: ProposalState
         try:
             state = await workflow.execute_activity_method(
                 DraftActivities.generate_draft,
@@ -122,7 +123,7 @@ class ProposalWorkflow:
     async def open(self, request: OpenProposal) -> ProposalState:
         """Store the record under the customer's lock and answer its state, or why there is none."""
         async with self._lock:
-            state = await workflow.execute_activity_method(
+            state: ProposalState = await workflow.execute_activity_method(
                 ProposalActivities.open, request, **database_options("Check the evidence and open the record")
             )
             if state.refusal is None:
@@ -199,7 +200,7 @@ class ProposalWorkflow:
     async def _decide(self, action: DecisionAction, decision: DecisionInput) -> ProposalState:
         request = DecideProposal(**self._ref.model_dump(), action=action, decision=decision)
         async with self._lock:
-            state = await workflow.execute_activity_method(
+            state: ProposalState = await workflow.execute_activity_method(
                 ProposalActivities.decide, request, **database_options(f"{action.capitalize()}: {decision.actor[:80]}")
             )
             self._take(state)

@@ -1,0 +1,1 @@
+"""What is asked of the models: to judge a call, to rewrite a prompt."""
