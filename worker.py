@@ -11,7 +11,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.audits import AuditActivities, JudgeActivities
 from activities.proposals import DraftActivities, ProposalActivities
@@ -50,6 +50,7 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
         "graceful_shutdown_timeout": timedelta(seconds=settings.graceful_shutdown_s),
         "deployment_config": deployment(settings),
         "max_cached_workflows": MAX_CACHED_WORKFLOWS,
+        "workflow_runner": SandboxedWorkflowRunner(),
         **options,
     }
     return [
@@ -65,7 +66,6 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
                 proposals.fail,
                 audits.fail,
             ],
-            workflow_runner=workflow_runner(),
             max_concurrent_activities=settings.database_pool_size * 2,
             **common,
         ),
@@ -80,25 +80,20 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
     ]
 
 
-def workflow_runner() -> SandboxedWorkflowRunner:
-    """Return the sandbox that keeps workflow code deterministic."""
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default)
-
-
 @asynccontextmanager
 async def running(
     client: Client, db: Database, model: LanguageModel, settings: Settings, **options: Any
 ) -> AsyncIterator[None]:
     """Everything a worker process does, while the block runs; leaving it drains what is under way."""
     starter = Starter(client, settings)
-    background = [
-        Relay(db, starter, settings.relay_interval_s).run(),
-        Reconciler(db, starter, settings.reconcile_interval_s).run(),
+    background: list[Relay | Reconciler] = [
+        Relay(db, starter, settings.relay_interval_s),
+        Reconciler(db, starter, settings.reconcile_interval_s),
     ]
     async with AsyncExitStack() as stack:
         for worker in workers(client, db, model, settings, **options):
             await stack.enter_async_context(worker)
-        tasks = [asyncio.create_task(coroutine) for coroutine in background]
+        tasks = [asyncio.create_task(each.run()) for each in background]
         try:
             yield
         finally:

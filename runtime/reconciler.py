@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from redraft.domain.proposals import OPEN_STATES
-from redraft.store.database import Database
+from redraft.store.database import Database, run_sql
 from redraft.store.tables import Audit, IdempotencyKey, ModelCall, Proposal
 from redraft.store.tables.base import now
 from runtime.starts import Starter, audit_workflow_id, proposal_workflow_id
@@ -25,6 +25,7 @@ GRACE = timedelta(seconds=10)  # a record this young may just be starting its wo
 LOST_CALL_AFTER = timedelta(hours=1)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 LEADER_LOCK = 7213450882
+_LEAD = text("select pg_try_advisory_xact_lock(:key)")
 log = structlog.get_logger(__name__)
 
 
@@ -61,7 +62,7 @@ class Reconciler:
     async def reconcile(self) -> int:
         """Make one pass unless another worker does; return how many workflows were brought back."""
         async with self._db.system() as session:
-            leader = await session.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": LEADER_LOCK})
+            leader = await run_sql(session, _LEAD, key=LEADER_LOCK)
             if not leader.scalar_one():
                 return 0
             proposals, audits = await _open_proposals(session), await _open_audits(session)
@@ -124,6 +125,6 @@ async def _open_audits(session: AsyncSession) -> list[OpenRecord]:
 async def _clean(session: AsyncSession) -> None:
     """Give up calls whose caller died long ago; forget idempotency keys after their day."""
     lost = col(ModelCall.created_at) < now() - LOST_CALL_AFTER
-    await session.execute(update(ModelCall).where(col(ModelCall.state) == "reserved", lost).values(state="unknown"))
+    await session.exec(update(ModelCall).where(col(ModelCall.state) == "reserved", lost).values(state="unknown"))
     old = col(IdempotencyKey.created_at) < now() - IDEMPOTENCY_KEPT
-    await session.execute(delete(IdempotencyKey).where(old))
+    await session.exec(delete(IdempotencyKey).where(old))

@@ -78,7 +78,7 @@ class Relay:
             .returning(OutboxEvent)
         )
         async with self._db.system() as session:
-            return sorted((await session.execute(claim)).scalars().all(), key=lambda event: event.id or 0)
+            return sorted((await session.exec(claim)).scalars().all(), key=lambda event: event.id or 0)
 
     async def _delivered(self, event: OutboxEvent) -> None:
         await self._set(event, delivered_at=now())
@@ -89,7 +89,7 @@ class Relay:
 
     async def _set(self, event: OutboxEvent, **values: object) -> None:
         async with self._db.system() as session:
-            await session.execute(update(OutboxEvent).where(col(OutboxEvent.id) == event.id).values(**values))
+            await session.exec(update(OutboxEvent).where(col(OutboxEvent.id) == event.id).values(**values))
 
     # ------------------------------------------------------------------------------------------ handlers
 

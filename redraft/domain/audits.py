@@ -192,5 +192,5 @@ async def _leave_progressing(session: AsyncSession, audit_id: UUID, **values: An
         .where(col(Audit.id) == audit_id, col(Audit.status) == "progressing", col(Audit.deleted_at).is_(None))
         .values(updated_at=now(), **values)
     )
-    result = await session.execute(statement)
-    return bool(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result is a CursorResult
+    result = await session.exec(statement)
+    return bool(result.rowcount)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, text, update
@@ -13,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from redraft.domain.errors import Kind, RedraftError
+from redraft.store.database import run_sql
 from redraft.store.tables import Customer, ModelCall
 from redraft.store.tables.base import now
 
@@ -73,11 +75,11 @@ async def reserve(
     """
     month = now().date().replace(day=1)
     budget = await budget_of(session, key.customer_id, default_budget)
-    where = {"customer": key.customer_id, "month": month}
-    await session.execute(_SPEND_ROW, where)
-    taken = (await session.execute(_RESERVE, {**where, "usd": greatest, "budget": budget})).first()
+    where: dict[str, Any] = {"customer": key.customer_id, "month": month}
+    await run_sql(session, _SPEND_ROW, **where)
+    taken = (await run_sql(session, _RESERVE, **where, usd=greatest, budget=budget)).first()
     if taken is None:
-        committed = (await session.execute(_COMMITTED, where)).scalar_one()
+        committed = (await run_sql(session, _COMMITTED, **where)).scalar_one()
         raise BudgetSpent(budget or Decimal(0), committed, greatest)
     for lost in await session.exec(_same_call(key).where(ModelCall.state == "reserved")):
         lost.state = "unknown"
@@ -121,7 +123,7 @@ async def settle(session: AsyncSession, call_id: UUID, settlement: Settlement) -
     call.model = settlement.model or call.model
     session.add(call)
     difference = settlement.cost_usd - call.reserved_usd
-    await session.execute(_CORRECT, {"customer": call.customer_id, "month": call.month, "usd": difference})
+    await run_sql(session, _CORRECT, customer=call.customer_id, month=call.month, usd=difference)
 
 
 async def give_up(session: AsyncSession, call_id: UUID, outcome: str) -> None:
@@ -145,7 +147,7 @@ async def failures(session: AsyncSession, key: CallKey) -> int:
 async def forget_answers(session: AsyncSession, subject_id: UUID) -> None:
     """Drop the answers kept for a piece of work, once its result is stored or no longer wanted."""
     statement = update(ModelCall).where(col(ModelCall.subject_id) == subject_id, col(ModelCall.answer).is_not(None))
-    await session.execute(statement.values(answer=None))
+    await session.exec(statement.values(answer=None))
 
 
 async def budget_of(session: AsyncSession, customer_id: UUID, default: Decimal | None) -> Decimal | None:
@@ -156,13 +158,14 @@ async def budget_of(session: AsyncSession, customer_id: UUID, default: Decimal |
 
 async def committed_usd(session: AsyncSession, customer_id: UUID, month: date) -> Decimal:
     """Return what a customer's calls of a month cost or may still cost, in USD."""
-    row = (await session.execute(_COMMITTED, {"customer": customer_id, "month": month})).first()
+    row = (await run_sql(session, _COMMITTED, customer=customer_id, month=month)).first()
     return Decimal(0) if row is None else Decimal(row[0])
 
 
 _USAGE = text(
-    "select coalesce(sum(prompt_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(case when state = 'settled'"
-    " then cost_usd else reserved_usd end), 0) from model_calls where subject_id = :subject and purpose = :purpose"
+    "select coalesce(sum(prompt_tokens), 0) as prompt_tokens, coalesce(sum(output_tokens), 0) as output_tokens,"
+    " coalesce(sum(case when state = 'settled' then cost_usd else reserved_usd end), 0) as usd"
+    " from model_calls where subject_id = :subject and purpose = :purpose"
 )
 
 
@@ -177,5 +180,5 @@ class Booked:
 
 async def booked(session: AsyncSession, purpose: str, subject_id: UUID) -> Booked:
     """Return what a piece of work took, failed and lost calls included."""
-    row = (await session.execute(_USAGE, {"purpose": purpose, "subject": subject_id})).one()
-    return Booked(row[0], row[1], row[2])
+    row = (await run_sql(session, _USAGE, purpose=purpose, subject=subject_id)).one()
+    return Booked(row.prompt_tokens, row.output_tokens, row.usd)

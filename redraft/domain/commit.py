@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import Kind, RedraftError, not_found
 from redraft.domain.outbox import emit
+from redraft.store.database import run_sql
 from redraft.store.tables import Decision, Prompt, PromptVersion
 from redraft.store.tables.base import now
 
@@ -126,12 +127,12 @@ def _version(prompt: Prompt, change: Change, number: int) -> PromptVersion:
 
 
 async def _move(session: AsyncSession, prompt: Prompt, version: PromptVersion) -> None:
-    await session.execute(_ALLOW_MOVE)
+    await run_sql(session, _ALLOW_MOVE)
     prompt.current_version_id = version.id
     prompt.updated_at = now()
     session.add(prompt)
     await session.flush()
-    await session.execute(_FORBID_MOVE)
+    await run_sql(session, _FORBID_MOVE)
 
 
 def _decision(prompt: Prompt, change: Change, version: PromptVersion) -> Decision:

@@ -8,10 +8,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.store.database import run_sql
 from redraft.store.tables import OutboxEvent
 from redraft.store.tables.base import now
 
 CHANNEL = "redraft_outbox"
+_WAKE = text(f"notify {CHANNEL}")
 RELAYED = frozenset({"prompt.version_committed", "prompt.deleted", "audit.withdrawn", "audit.requested"})
 """The topics that something has to be done about; the others are on record as soon as they are written."""
 
@@ -31,4 +33,4 @@ async def emit(session: AsyncSession, customer_id: UUID, topic: str, subject_id:
     )
     session.add(event)
     if relayed:  # a NOTIFY makes commits queue up, so only where somebody listens
-        await session.execute(text(f"notify {CHANNEL}"))
+        await run_sql(session, _WAKE)

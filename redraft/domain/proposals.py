@@ -54,7 +54,7 @@ class ProposalRequest:
     audit_ids: tuple[UUID, ...]
     language: str
     actor: str
-    workflow_id: str
+    workflow_id: str = ""
     deadline: datetime | None = None
 
 

@@ -104,6 +104,6 @@ async def delete_trace(session: AsyncSession, trace_id: UUID) -> Trace:
         .values(deleted_at=moment, evaluation=None)
         .returning(col(Audit.id))
     )
-    for audit_id in (await session.execute(audits)).scalars().all():
+    for audit_id in (await session.exec(audits)).scalars().all():
         await emit(session, trace.customer_id, "audit.withdrawn", audit_id)
     return trace

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, TextClause, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -24,6 +24,11 @@ SYSTEM_ROLE = "redraft_system"
 
 _ENTER_TENANT = text(f"select set_config('role', '{APP_ROLE}', true), set_config('redraft.customer', :customer, true)")
 _ENTER_SYSTEM = text(f"select set_config('role', '{SYSTEM_ROLE}', true)")
+
+
+async def run_sql(session: AsyncSession, statement: TextClause, **params: Any) -> CursorResult[Any]:
+    """Run a statement written as SQL in the session's transaction. Pending objects are not flushed first."""
+    return await (await session.connection()).execute(statement, params)
 
 
 class MissingDatabaseUrl(Exception):
@@ -72,14 +77,14 @@ class Database:
     async def tenant(self, customer_id: UUID) -> AsyncIterator[AsyncSession]:
         """One transaction that can see and change only this customer's rows."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            await session.execute(_ENTER_TENANT, {"customer": str(customer_id)})
+            await run_sql(session, _ENTER_TENANT, customer=str(customer_id))
             yield session
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[AsyncSession]:
         """One transaction of the machinery itself, over all customers, with the few rights it needs."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            await session.execute(_ENTER_SYSTEM)
+            await run_sql(session, _ENTER_SYSTEM)
             yield session
 
     async def close(self) -> None:

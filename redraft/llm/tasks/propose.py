@@ -55,7 +55,7 @@ async def propose(model: LanguageModel, brief: ProposalBrief) -> Draft:
     evidence = "\n\n".join(call.model_dump_json() for call in brief.calls)
     request = ModelRequest(
         system=f"Improve the system prompt below from the audits. Write the rationale in {brief.language}.",
-        turns=(Turn("user", f"{brief.original_prompt}\n\n{evidence}"),),
+        turns=(Turn("user", f"<prompt>\n{brief.original_prompt}\n</prompt>\n\n{evidence}"),),
         output=Answer,
         max_output_tokens=brief.max_output_tokens,
     )
