@@ -1,0 +1,35 @@
+"""What one API process holds while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+
+from redraft.domain.entering import Gate
+from redraft.settings import Settings
+from redraft.store.database import Database
+
+
+@dataclass(slots=True)
+class AppState:
+    """Made when the application starts, closed when it stops."""
+
+    settings: Settings
+    db: Database
+    gate: Gate
+    temporal: Any = None
+
+
+def state_of(app: FastAPI) -> AppState:
+    """Return the state of a running application."""
+    state: AppState = app.state.redraft
+    return state
+
+
+async def _state(request: Request) -> AppState:
+    return state_of(request.app)
+
+
+State = Annotated[AppState, Depends(_state)]

@@ -1,0 +1,90 @@
+"""Fixtures for every test: one PostgreSQL server per test process, one migrated database per test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from api.app import create_app
+from redraft.settings import Settings
+from redraft.store.database import Database
+from redraft.store.migrate import migrate
+from tests.support.customers import CustomerFixture, make_customer
+from tests.support.stack import PostgresServer, postgres_server
+
+MakeCustomer = Callable[..., Awaitable[CustomerFixture]]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL server."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: PostgresServer) -> str:
+    """Address of a migrated database to copy; nobody connects to it."""
+    url = postgres.create_database()
+    migrate(Settings(database_url=SecretStr(url)))
+    return url
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """Address of a fresh, migrated database."""
+    url = postgres.create_database(template=migrated_template)
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """Settings for a fresh database, without limits on requests and logins."""
+    return Settings(database_url=SecretStr(database_url), rate_limit_per_minute=0, login_limit_per_minute=0)
+
+
+@pytest_asyncio.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """A fresh, migrated database."""
+    database = Database.connect(settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    """The application, not started."""
+    return create_app(settings)
+
+
+@pytest_asyncio.fixture
+async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the started application, without a credential."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def make(database: Database) -> MakeCustomer:
+    """Make customers: `await make("name")` gives its ids, an admin key and headers to use it."""
+
+    async def make_one(name: str = "acme") -> CustomerFixture:
+        return await make_customer(database, name)
+
+    return make_one
+
+
+@pytest_asyncio.fixture
+async def customer(make: MakeCustomer) -> CustomerFixture:
+    """A customer with an administrator and an admin key."""
+    return await make("acme")
