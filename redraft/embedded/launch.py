@@ -66,7 +66,10 @@ def main(arguments: list[str]) -> None:
     """Do what the module says, then become the program. Returns only by an exception."""
     parent, signal_number, account, *command = arguments
     if account != "-":
-        become(account)
+        try:
+            become(account)
+        except OSError as error:
+            sys.exit(f"This process may not change to the account {account} ({error}). Run as an ordinary user.")
     if sys.platform == "linux":
         # After the change of account, which clears it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
