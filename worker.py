@@ -21,7 +21,7 @@ from redraft.llm.factory import language_model
 from redraft.llm.port import LanguageModel
 from redraft.settings import Settings
 from redraft.store.database import Database
-from runtime.client import connect
+from runtime.client import connect, register_search_attributes
 from runtime.reconciler import Reconciler
 from runtime.relay import Relay
 from runtime.starts import Starter
@@ -119,6 +119,7 @@ async def main(settings: Settings) -> None:
     try:
         client = await _patiently(lambda: connect(settings), stop)
         if client is not None:
+            await register_search_attributes(client)
             async with running(client, db, model, settings):
                 log.info("worker_started", task_queue=settings.task_queue, model=model.name)
                 await stop.wait()

@@ -11,10 +11,12 @@ from api import errors
 from api.middleware.requests import RequestMiddleware
 from api.routers import ROUTERS
 from api.state import AppState
+from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
 from redraft.settings import Settings
 from redraft.settings import settings as settings_of_process
 from redraft.store.database import Database
+from runtime.client import connect
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -24,7 +26,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database.connect(settings)
-        app.state.redraft = AppState(settings=settings, db=database, gate=Gate(database, settings))
+        app.state.redraft = AppState(
+            settings=settings,
+            db=database,
+            gate=Gate(database, settings),
+            temporal=TemporalGateway(await connect(settings, lazy=True), database, settings),
+        )
         try:
             yield
         finally:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 
+from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
 from redraft.settings import Settings
 from redraft.store.database import Database
@@ -19,7 +20,7 @@ class AppState:
     settings: Settings
     db: Database
     gate: Gate
-    temporal: Any = None
+    temporal: TemporalGateway
 
 
 def state_of(app: FastAPI) -> AppState:

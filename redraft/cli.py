@@ -36,12 +36,19 @@ def main() -> None:
 
 
 def _run(command: Callable[[], object]) -> None:
+    from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    from redraft.llm.factory import ModelNotConfigured
+    from redraft.llm.prices import PricesUnreadable
+    from runtime.codec import BadCodecKeys
 
     try:
         command()
-    except (RedraftError, MissingDatabaseUrl) as error:
+    except (RedraftError, MissingDatabaseUrl, ModelNotConfigured, PricesUnreadable, BadCodecKeys) as error:
         _fail(str(error))
+    except ValidationError as error:
+        _fail("\n".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()))
     except OperationalError as error:
         _fail(f"The database can't be reached: {str(error.orig).splitlines()[0]}. Check DATABASE_URL.")
     except ProgrammingError as error:

@@ -26,5 +26,3 @@ async def promote(settings: Settings) -> None:
             identity=client.identity,
         )
     )
-
-
