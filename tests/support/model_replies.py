@@ -120,8 +120,7 @@ RULE = "Always confirm the caller's request before you act on it."
 def auto_answer(schema: Json | None, texts: list[str]) -> str:
     """Answer by the schema: a proposal draft, an audit, else the plainest valid value. No schema: a sentence.
 
-    A draft is the longest quoted or fenced prompt found in the request, with one rule appended, so that
-    every template variable stays.
+    A draft is the fenced prompt of the request with one rule appended, so every template variable stays.
     """
     if schema is None:
         return "Understood."
