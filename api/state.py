@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Request
 
 from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
+from redraft.domain.rates import RateLimiter
 from redraft.settings import Settings
 from redraft.store.database import Database
 
@@ -21,6 +22,8 @@ class AppState:
     db: Database
     gate: Gate
     temporal: TemporalGateway
+    requests: RateLimiter
+    logins: RateLimiter
 
 
 def state_of(app: FastAPI) -> AppState:

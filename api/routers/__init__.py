@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from api.routers import health
+from api.routers import auth, health
 from api.routing import Router
 
 ROUTERS: list[Router] = [
     health.router,
+    auth.router,
 ]

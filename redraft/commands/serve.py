@@ -17,9 +17,11 @@ def api(
     """Serve the HTTP API."""
     import uvicorn
 
+    from redraft.logs import configure_logging
     from redraft.store.database import database_url
 
     database_url(settings())  # a missing DATABASE_URL is said now, not at the first request
+    configure_logging(settings().log_level)
     uvicorn.run(
         "api.app:create_app",
         factory=True,
@@ -34,8 +36,10 @@ def api(
 
 def worker() -> None:
     """Run workflows and activities, the outbox relay and the reconciler."""
+    from redraft.logs import configure_logging
     from worker import main
 
+    configure_logging(settings().log_level)
     asyncio.run(main(settings()))
 
 
