@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import invalid, not_found
 from redraft.domain.evidence import Dimensions, Evaluation, Message
+from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
 from redraft.store.ids import new_id
@@ -32,6 +33,8 @@ class AuditDraft:
 
 async def create_audit(session: AsyncSession, customer_id: UUID, draft: AuditDraft) -> Audit:
     """Record an audit, or request one: the event starts its workflow. A repeated id answers the first record.
+
+    A requested audit without a language takes the prompt's, else `DEFAULT_LANGUAGE`.
 
     Raises INVALID when the call does not exist.
     """
@@ -54,6 +57,8 @@ async def create_audit(session: AsyncSession, customer_id: UUID, draft: AuditDra
     session.add(audit)
     await session.flush()
     if draft.evaluation is None:
+        prompt = await session.get_one(Prompt, trace.prompt_id)
+        audit.language = draft.language or prompt.language or DEFAULT_LANGUAGE
         await emit(session, customer_id, "audit.requested", audit.id)
     else:
         audit.status, audit.source = "completed", "recorded"

@@ -19,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.domain.budgets import booked, forget_answers
 from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import Kind, RedraftError, conflict, not_found
+from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
 from redraft.domain.settled import Settled
@@ -78,7 +79,7 @@ async def open_proposal(session: AsyncSession, request: ProposalRequest, default
         prompt_id=prompt.id,
         basis_version_id=version.id,
         original_prompt=version.text,
-        language=request.language or prompt.language or "en-US",
+        language=request.language or prompt.language or DEFAULT_LANGUAGE,
         created_by=request.actor,
         workflow_id=request.workflow_id,
     )

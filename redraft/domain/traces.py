@@ -10,7 +10,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.errors import invalid, not_found
+from redraft.domain.errors import RedraftError, invalid, not_found
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
 from redraft.domain.prompts import get_prompt
@@ -55,13 +55,15 @@ async def record_trace(session: AsyncSession, customer_id: UUID, draft: TraceDra
 
 
 async def _version_of(session: AsyncSession, draft: TraceDraft) -> UUID:
-    statement = select(PromptVersion.id).where(PromptVersion.prompt_id == draft.prompt_id)
+    try:
+        prompt = await get_prompt(session, draft.prompt_id)
+    except RedraftError as error:
+        raise invalid("ai_id", "there is no AI with this id") from error
     if draft.prompt_version_id is None:
-        try:
-            return (await get_prompt(session, draft.prompt_id)).version.id
-        except Exception as error:
-            raise invalid("ai_id", "there is no AI with this id") from error
-    statement = statement.where(PromptVersion.id == draft.prompt_version_id)
+        return prompt.version.id
+    statement = select(PromptVersion.id).where(
+        PromptVersion.prompt_id == draft.prompt_id, PromptVersion.id == draft.prompt_version_id
+    )
     version_id = (await session.exec(statement)).one_or_none()
     if version_id is None:
         raise invalid("prompt_history_id", "is no version of this AI's prompt")

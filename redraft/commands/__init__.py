@@ -1,1 +1,0 @@
-"""The groups of the `redraft` command, one module each."""
