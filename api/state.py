@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 
-from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
-from redraft.domain.rates import RateLimiter
 from redraft.settings import Settings
 from redraft.store.database import Database
 
@@ -21,9 +19,7 @@ class AppState:
     settings: Settings
     db: Database
     gate: Gate
-    temporal: TemporalGateway
-    requests: RateLimiter
-    logins: RateLimiter
+    temporal: Any = None
 
 
 def state_of(app: FastAPI) -> AppState:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from api.routers import auth, health
+from api.routers import aiaudits, aicalls, ais, health, prompt_histories
 from api.routing import Router
 
 ROUTERS: list[Router] = [
     health.router,
-    auth.router,
+    ais.router,
+    prompt_histories.router,
+    aicalls.router,
+    aiaudits.router,
 ]
