@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
@@ -15,9 +17,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.audits import AuditActivities, JudgeActivities
 from activities.proposals import DraftActivities, ProposalActivities
+from redraft.llm.factory import language_model
 from redraft.llm.port import LanguageModel
 from redraft.settings import Settings
 from redraft.store.database import Database
+from runtime.client import connect, register_search_attributes
 from runtime.reconciler import Reconciler
 from runtime.relay import Relay
 from runtime.starts import Starter
@@ -29,6 +33,8 @@ WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow]
 # A cached workflow costs memory, an evicted one a replay of its few events when it is next needed.
 MAX_CACHED_WORKFLOWS = 500
 MAX_MODEL_CALLS = 50
+RECONNECT_S = 2.0
+log = structlog.get_logger(__name__)
 
 
 def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
@@ -100,3 +106,36 @@ async def running(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def main(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT, then finish what is under way (`REDRAFT_GRACEFUL_SHUTDOWN_S`)."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    model = language_model(settings)
+    db = Database.connect(settings)
+    try:
+        client = await _patiently(lambda: connect(settings), stop)
+        if client is not None:
+            await register_search_attributes(client)
+            async with running(client, db, model, settings):
+                log.info("worker_started", task_queue=settings.task_queue, model=model.name)
+                await stop.wait()
+                log.info("worker_stopping")
+    finally:
+        await model.close()
+        await db.close()
+
+
+async def _patiently(connecting: Callable[[], Awaitable[Client]], stop: asyncio.Event) -> Client | None:
+    """Connect as soon as Temporal is there, or return None when asked to stop."""
+    while not stop.is_set():
+        try:
+            return await connecting()
+        except RuntimeError as error:
+            log.warning("temporal_unreachable", reason=str(error).splitlines()[0])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RECONNECT_S)
+    return None

@@ -6,29 +6,46 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from temporalio.client import Client
 
 from api import errors
 from api.middleware.requests import RequestMiddleware
 from api.routers import ROUTERS
 from api.state import AppState
+from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
+from redraft.domain.rates import RateLimiter
 from redraft.settings import Settings
 from redraft.settings import settings as settings_of_process
 from redraft.store.database import Database
+from runtime.client import connect
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application. `uvicorn --factory api.app:create_app` runs it."""
+async def make_state(settings: Settings, client: Client | None) -> AppState:
+    """Return what the process holds. Neither PostgreSQL nor Temporal has to be there yet."""
+    database = Database.connect(settings)
+    client = client or await connect(settings, lazy=True)
+    return AppState(
+        settings=settings,
+        db=database,
+        gate=Gate(database, settings),
+        temporal=TemporalGateway(client, database, settings),
+        requests=RateLimiter(database, settings.rate_limit_per_minute),
+        logins=RateLimiter(database, settings.login_limit_per_minute, greatest_chunk=1),
+    )
+
+
+def create_app(settings: Settings | None = None, client: Client | None = None) -> FastAPI:
+    """Return the application. `uvicorn --factory api.app:create_app` runs it. `client`: Temporal, already connected."""
     settings = settings or settings_of_process()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = Database.connect(settings)
-        app.state.redraft = AppState(settings=settings, db=database, gate=Gate(database, settings))
+        app.state.redraft = state = await make_state(settings, client)
         try:
             yield
         finally:
-            await database.close()
+            await state.db.close()
 
     app = FastAPI(
         title="Redraft",

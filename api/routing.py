@@ -21,6 +21,7 @@ from api.bodies import greatest_body, parse_json, read_body
 from api.call import Call, call_of
 from api.credentials import credential_of, refuse_cross_site
 from api.dependencies import Require, tenant_session
+from api.idempotency import Keep, may_repeat, run_once
 from api.state import AppState, state_of
 from redraft.domain.access import Principal, Scope
 from redraft.domain.entering import unauthenticated
@@ -56,7 +57,12 @@ class Route(APIRoute):
         """Return FastAPI's handler within ours."""
         endpoint = super().get_route_handler()
         access, transaction = self.access, tenant_session in _calls(self.dependant)
-        with_body = bool((self.methods or set()) & _BODY_METHODS)
+        methods = self.methods or set()
+        with_body = bool(methods & _BODY_METHODS)
+        repeatable = methods == {"POST"} and may_repeat(self.endpoint)
+
+        async def run(request: Request, keep: Keep | None) -> Response:
+            return await _run_in_transaction(request, endpoint, keep) if transaction else await endpoint(request)
 
         async def handle(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive, request._send)
@@ -67,12 +73,12 @@ class Route(APIRoute):
                 return await endpoint(request)
             if not with_body and transaction:
                 return await _enter_and_run(request, access, endpoint)
-            await _authenticate(request, access)
+            principal = await _authenticate(request, access)
             if with_body:
                 await _buffer_body(request)
-            if not transaction:
-                return await endpoint(request)
-            return await _run_in_transaction(request, endpoint)
+            if repeatable:
+                return await run_once(request, principal.customer_id, run)
+            return await run(request, None)
 
         return handle
 
@@ -122,10 +128,14 @@ def _admit(call: Call, principal: Principal, access: Scope) -> None:
         )
 
 
-async def _authenticate(request: Request, access: Scope) -> None:
+async def _authenticate(request: Request, access: Scope) -> Principal:
     state, call = state_of(request.app), call_of(request.scope)
     async with state.gate.enter(_credential(request, state)) as (principal, _):
         _admit(call, principal, access)
+    subject = str(principal.customer_id)
+    if not state.requests.take(subject):
+        await state.requests.lease(subject)
+    return principal
 
 
 async def _enter_and_run(request: Request, access: Scope, endpoint: Handler) -> Response:
@@ -133,13 +143,20 @@ async def _enter_and_run(request: Request, access: Scope, endpoint: Handler) -> 
     state, call = state_of(request.app), call_of(request.scope)
     async with state.gate.enter(_credential(request, state)) as (principal, session):
         _admit(call, principal, access)
-        call.session = session
-        return await endpoint(request)
+        if state.requests.take(str(principal.customer_id)):
+            call.session = session
+            return await endpoint(request)
+    await state.requests.lease(str(principal.customer_id))
+    return await _run_in_transaction(request, endpoint, None)
 
 
-async def _run_in_transaction(request: Request, endpoint: Handler) -> Response:
+async def _run_in_transaction(request: Request, endpoint: Handler, keep: Keep | None) -> Response:
     call = call_of(request.scope)
-    assert call.principal is not None  # noqa: S101 - for the type checker; `_authenticate` set it
+    if call.principal is None:
+        raise RuntimeError("a transaction belongs to a customer: authenticate first")
     async with state_of(request.app).db.tenant(call.principal.customer_id) as session:
         call.session = session
-        return await endpoint(request)
+        response = await endpoint(request)
+        if keep is not None:
+            await keep(session, response)
+        return response

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 
+from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
+from redraft.domain.rates import RateLimiter
 from redraft.settings import Settings
 from redraft.store.database import Database
 
@@ -19,7 +21,9 @@ class AppState:
     settings: Settings
     db: Database
     gate: Gate
-    temporal: Any = None
+    temporal: TemporalGateway
+    requests: RateLimiter
+    logins: RateLimiter
 
 
 def state_of(app: FastAPI) -> AppState:

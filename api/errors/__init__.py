@@ -22,7 +22,7 @@ from api.errors.status import STATUS
 from api.errors.translate import internal, translate
 from redraft.domain.errors import Kind, RedraftError
 
-__all__ = ["dialect_of", "install", "render", "response_for"]
+__all__ = ["dialect_of", "install", "render", "render_internal", "response_for"]
 
 _AGENTVISTA = ("/api/v1/dashboard", "/api/v1/traces", "/api/v1/otlp")
 
@@ -89,6 +89,7 @@ def install(app: FastAPI) -> None:
         SQLAlchemyError,
         TemporalError,
         RPCError,
+        RuntimeError,
         TimeoutError,
     ):
         app.add_exception_handler(kind, _handle)

@@ -23,6 +23,7 @@ _TEMPORAL_AWAY = frozenset(
         RPCStatusCode.CANCELLED,
     }
 )
+_NEVER_CONNECTED = "Failed client connect"  # all that temporalio tells of a lazy client's first call
 _HTTP_KINDS = {
     400: Kind.INVALID,
     401: Kind.UNAUTHENTICATED,
@@ -45,6 +46,8 @@ def translate(error: Exception) -> RedraftError | None:
         return _unavailable("DATABASE_UNAVAILABLE", "the database does not answer; try again in a few seconds")
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return _unavailable("DATABASE_UNAVAILABLE", "the connection to the database broke; try again")
+    if isinstance(error, RuntimeError) and str(error).startswith(_NEVER_CONNECTED):
+        return _unavailable("TEMPORAL_UNAVAILABLE", "Temporal cannot be reached; try again in a few seconds")
     if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError) or (
         isinstance(error, RPCError) and error.status in _TEMPORAL_AWAY
     ):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from api.routers import aiaudits, aicalls, ais, health, prompt_histories
+from api.routers import aiaudits, aicalls, ais, auth, health, prompt_histories
 from api.routing import Router
 
 ROUTERS: list[Router] = [
     health.router,
+    auth.router,
     ais.router,
     prompt_histories.router,
     aicalls.router,

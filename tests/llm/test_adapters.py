@@ -120,15 +120,15 @@ async def test_provider_defaults_stay_when_nothing_is_asked(model: LanguageModel
     assert not {"temperature", "seed"} & set(sent)
 
 
-async def test_a_hanging_call_ends_at_the_timeout(provider: Provider, fake: FakeGemini) -> None:
-    fake.script(reply.hang())
+@pytest.mark.parametrize("told", [reply.hang(), reply.TRICKLE], ids=["silence", "a byte now and then"])
+async def test_a_call_without_end_ends_at_the_timeout(provider: Provider, fake: FakeGemini, told: reply.Reply) -> None:
+    fake.script(told)
     model = make(provider, fake.url, timeout_s=0.2)
     with pytest.raises(ModelUnavailable, match=r"within 0\.2 s") as caught:
         await model.generate(REQUEST)
     assert caught.value.code == f"{provider}Timeout"
     assert caught.value.retryable
     assert caught.value.usage is None  # it may have been served and billed
-    await asyncio.to_thread(fake.wait_for_gone)
     await model.close()
 
 
@@ -151,6 +151,15 @@ async def test_nobody_there_costs_nothing(provider: Provider) -> None:
         await model.close()
     assert caught.value.retryable
     assert caught.value.usage == NOTHING
+
+
+async def test_a_redirect_does_not_carry_the_key_away(model: LanguageModel, fake: FakeGemini) -> None:
+    with FakeGemini() as elsewhere:
+        fake.script(reply.redirect(f"{elsewhere.url}/v1/chat/completions"))
+        with pytest.raises(ModelUnavailable, match="HTTP 307") as caught:
+            await model.generate(REQUEST)
+        assert elsewhere.count == 0
+    assert not caught.value.retryable
 
 
 async def test_the_wish_of_the_provider_is_passed_on(model: LanguageModel, fake: FakeGemini) -> None:

@@ -85,7 +85,7 @@ async def test_it_answers_by_the_schema(model: LanguageModel, fake: FakeGemini) 
 
 async def test_a_draft_keeps_the_prompt_it_was_given(model: LanguageModel, fake: FakeGemini) -> None:
     original = "Hello {name}.\n\nUse ${tool}, never {{this}}."
-    text = f"<transcript>\nx\n</transcript>\n<prompt-ab12>\n{original}\n</prompt-ab12>"
+    text = f"<transcript>\nx\n</transcript>\n<original-prompt-0f3a>\n{original}\n</original-prompt-0f3a>"
     answer = await model.generate(ModelRequest("Improve it.", (Turn("user", text),), Draft))
     assert isinstance(answer.parsed, Draft)
     assert answer.parsed.proposed_prompt == f"{original}\n\n{reply.RULE}"

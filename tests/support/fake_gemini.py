@@ -20,6 +20,7 @@ import json
 import math
 import select
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -182,6 +183,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Pass over clients that vanish: they are part of the game."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -251,9 +257,18 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.do == "cut_connection":
             self._head(200, len(whole), {})
             return self._cut(whole[: len(whole) // 2])
+        if reply.do == "trickle":
+            return self._trickle()
         if reply.do == "cut_body":
             whole = whole[: len(whole) // 2]
-        return self._write(status, whole, headers)
+        where = {"Location": reply.location} if reply.location else {}
+        return self._write(status, whole, headers | where)
+
+    def _trickle(self) -> None:
+        self._head(200, 10**6, {})
+        while self.server.fake.hold(self.connection, 0.05):
+            self.wfile.write(b" ")
+        self.close_connection = True
 
     def _cut(self, start: bytes) -> None:
         self.wfile.write(start)

@@ -19,6 +19,7 @@ Kind = Literal[
     "empty",
     "raw",
     "drop",
+    "trickle",
     "cut_connection",
     "cut_body",
 ]
@@ -42,6 +43,7 @@ class Reply(BaseModel):
     reason: str = ""
     message: str = ""
     retry_delay: str | None = None
+    location: str | None = None
     hang: bool = False
     delay_s: float = 0.0
     input_tokens: int | None = None
@@ -81,6 +83,11 @@ def error(status: int, reason: str = "", message: str = "", retry_delay: str | N
     return Reply(do="error", status=status, reason=reason, message=message, retry_delay=retry_delay)
 
 
+def redirect(location: str) -> Reply:
+    """Send the client elsewhere."""
+    return Reply(do="error", status=307, location=location)
+
+
 def quota(retry_delay: str | None = None) -> Reply:
     """429, with RetryInfo when a delay is given."""
     return error(429, retry_delay=retry_delay)
@@ -103,6 +110,7 @@ def prompt_blocked(reason: str = "PROHIBITED_CONTENT") -> Reply:
 
 EMPTY = Reply(do="empty")
 DROP = Reply(do="drop")
+TRICKLE = Reply(do="trickle")  # a byte now and then, without end
 CUT_CONNECTION = Reply(do="cut_connection")
 CUT_BODY = Reply(do="cut_body")
 
@@ -112,8 +120,7 @@ RULE = "Always confirm the caller's request before you act on it."
 def auto_answer(schema: Json | None, texts: list[str]) -> str:
     """Answer by the schema: a proposal draft, an audit, else the plainest valid value. No schema: a sentence.
 
-    A draft is the longest quoted or fenced prompt found in the request, with one rule appended, so that
-    every template variable stays.
+    A draft is the fenced prompt of the request with one rule appended, so every template variable stays.
     """
     if schema is None:
         return "Understood."

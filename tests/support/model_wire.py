@@ -82,6 +82,8 @@ def _gemini_answer(model: str, text: str, reply: Reply, used_in: int, used_out: 
     if reply.do == "empty":
         return answer | {"candidates": []}
     candidate: Json = {"index": 0, "finishReason": reply.finish}
+    if reply.finish == "CONTINUATION":
+        candidate["continuationToken"] = "bW9yZQ=="
     if reply.do != "blocked":
         thoughts = [{"text": reply.thought, "thought": True}] if reply.thought else []
         candidate["content"] = {"role": "model", "parts": [*thoughts, {"text": text}]}

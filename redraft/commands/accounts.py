@@ -1,0 +1,182 @@
+"""Accounts: customers, users, access keys, budgets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import typer
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from redraft.domain import customers as accounts
+from redraft.domain.access import Role, Scope
+from redraft.domain.budgets import committed_usd
+from redraft.domain.errors import invalid, not_found
+from redraft.settings import settings
+from redraft.store.database import Database
+from redraft.store.tables import Customer
+from redraft.store.tables.base import now
+
+T = TypeVar("T")
+customers = typer.Typer(help="Customers.", no_args_is_help=True)
+users = typer.Typer(help="Users.", no_args_is_help=True)
+keys = typer.Typer(help="Access keys.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Username = Annotated[str, typer.Option(help="Name to sign in with.")]
+Password = Annotated[str, typer.Option(help="Password.", prompt=True, hide_input=True, confirmation_prompt=True)]
+CustomerName = Annotated[str, typer.Argument(help="Name or id of the customer.")]
+
+
+def in_system(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Run work in one transaction of the machinery and return what it returns."""
+
+    async def run() -> T:
+        db = Database.connect(settings())
+        try:
+            async with db.system() as session:
+                return await work(session)
+        finally:
+            await db.close()
+
+    return asyncio.run(run())
+
+
+async def find_customer(session: AsyncSession, name: str) -> Customer:
+    """Return the customer of this name or id. Raises NOT_FOUND, or INVALID when several have the name."""
+    try:
+        statement = select(Customer).where(Customer.id == UUID(name))
+    except ValueError:
+        statement = select(Customer).where(Customer.name == name)
+    found = list(await session.exec(statement))
+    if not found:
+        raise not_found(f"customer {name!r}")
+    if len(found) > 1:
+        raise invalid("customer", f"{len(found)} customers are called {name!r}; give the id")
+    return found[0]
+
+
+@customers.command("create")
+def customer_create(
+    name: Annotated[str, typer.Argument(help="Name of the customer.")],
+    username: Username,
+    password: Password,
+    as_json: AsJson = False,
+) -> None:
+    """Make a customer with its first user (an administrator) and access key; the key is shown only now."""
+    made = in_system(lambda session: accounts.create_customer(session, name, username, password))
+    shown = {
+        "customer_id": str(made.customer.id),
+        "username": made.user.username,
+        "access_key": made.key.secret,
+    }
+    _show(shown, as_json)
+
+
+@users.command("create")
+def user_create(
+    customer: CustomerName,
+    username: Username,
+    password: Password,
+    role: Annotated[Role, typer.Option(help="viewer reads, manager also decides, admin also manages.")] = Role.MANAGER,
+    as_json: AsJson = False,
+) -> None:
+    """Make a user."""
+
+    async def work(session: AsyncSession) -> dict[str, str]:
+        owner = await find_customer(session, customer)
+        user = await accounts.create_user(session, owner.id, username, password, role)
+        return {"id": str(user.id), "username": user.username, "role": user.role}
+
+    _show(in_system(work), as_json)
+
+
+@users.command("disable")
+def user_disable(username: Annotated[str, typer.Argument(help="Name of the user.")]) -> None:
+    """Refuse a user from now on."""
+
+    async def work(session: AsyncSession) -> None:
+        await accounts.disable_user(session, await accounts.find_user(session, username))
+
+    in_system(work)
+    typer.echo(f"{username} is disabled")
+
+
+@users.command("password")
+def user_password(username: Annotated[str, typer.Argument(help="Name of the user.")], password: Password) -> None:
+    """Set a user's password; tokens made before are refused."""
+
+    async def work(session: AsyncSession) -> None:
+        await accounts.set_password(session, await accounts.find_user(session, username), password)
+
+    in_system(work)
+    typer.echo(f"{username} has a new password")
+
+
+@keys.command("create")
+def key_create(
+    customer: CustomerName,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    scope: Annotated[Scope, typer.Option(help="read, write or admin.")] = Scope.WRITE,
+    as_json: AsJson = False,
+) -> None:
+    """Make an access key; it is shown only now."""
+
+    async def work(session: AsyncSession) -> dict[str, str]:
+        owner = await find_customer(session, customer)
+        made = await accounts.create_key(session, owner.id, name, scope)
+        return {"id": str(made.key.id), "access_key": made.secret, "scope": made.key.scope}
+
+    _show(in_system(work), as_json)
+
+
+def budget(
+    customer: CustomerName,
+    usd: Annotated[str | None, typer.Argument(help="USD per month; `none` for the default. Leave out to look.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or set what a customer's model calls may cost per month (UTC)."""
+    amount = _amount(usd)
+
+    async def work(session: AsyncSession) -> dict[str, str]:
+        owner = await find_customer(session, customer)
+        if usd is not None:
+            owner.monthly_budget_usd = amount
+            session.add(owner)
+            await session.flush()
+        month = now().date().replace(day=1)
+        limit = owner.monthly_budget_usd
+        return {
+            "customer_id": str(owner.id),
+            "month": month.strftime("%Y-%m"),
+            "budget_usd": "default" if limit is None else f"{limit:f}",
+            "committed_usd": f"{await committed_usd(session, owner.id, month):f}",
+        }
+
+    _show(in_system(work), as_json)
+
+
+def _amount(usd: str | None) -> Decimal | None:
+    if usd is None or usd == "none":
+        return None
+    try:
+        amount = Decimal(usd)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 <= amount < 10**9:
+        raise invalid("usd", "give a number of dollars from 0 up, such as 25.50, or none")
+    return amount
+
+
+def _show(values: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(values))
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {value}")

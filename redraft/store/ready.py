@@ -1,0 +1,34 @@
+"""Whether the database is there and has the schema that this code was written for."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+from sqlalchemy import text
+
+from redraft.store.database import Database
+from redraft.store.migrate import head_revision
+
+_REVISION = text("select to_regclass('alembic_version') is not null")
+_VERSION = text("select version_num from alembic_version")
+
+
+class SchemaMismatch(Exception):
+    """The database has another schema than this code."""
+
+
+@cache
+def _wanted() -> str:
+    return head_revision()
+
+
+async def check_database(database: Database) -> None:
+    """Raise SchemaMismatch, or SQLAlchemy's error when the database does not answer."""
+    wanted = await asyncio.to_thread(_wanted)
+    async with database.engine.connect() as connection:
+        if not (await connection.execute(_REVISION)).scalar_one():
+            raise SchemaMismatch("the database has no tables yet; run `redraft migrate`")
+        found = (await connection.execute(_VERSION)).scalar_one_or_none()
+    if found != wanted:
+        raise SchemaMismatch(f"the schema is at revision {found}, this code needs {wanted}; run `redraft migrate`")
