@@ -18,10 +18,13 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.audits import AuditActivities, JudgeActivities
 from activities.proposals import DraftActivities, ProposalActivities
 from redraft.llm.factory import language_model
+from redraft.llm.observed import ModelMetrics
 from redraft.llm.port import LanguageModel
 from redraft.settings import Settings
 from redraft.store.database import Database
+from redraft.telemetry import start_metrics, start_tracing
 from runtime.client import connect, register_search_attributes
+from runtime.gauges import Gauges
 from runtime.reconciler import Reconciler
 from runtime.relay import Relay
 from runtime.starts import Starter
@@ -92,9 +95,10 @@ async def running(
 ) -> AsyncIterator[None]:
     """Everything a worker process does, while the block runs; leaving it drains what is under way."""
     starter = Starter(client, settings)
-    background: list[Relay | Reconciler] = [
+    background: list[Relay | Reconciler | Gauges] = [
         Relay(db, starter, settings.relay_interval_s),
         Reconciler(db, starter, settings.reconcile_interval_s),
+        Gauges(db),
     ]
     async with AsyncExitStack() as stack:
         for worker in workers(client, db, model, settings, **options):
@@ -114,7 +118,9 @@ async def main(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    model = language_model(settings)
+    start_metrics(settings)
+    tracing = start_tracing("redraft-worker")
+    model = language_model(settings, metrics=ModelMetrics())
     db = Database.connect(settings)
     try:
         client = await _patiently(lambda: connect(settings), stop)
@@ -127,6 +133,8 @@ async def main(settings: Settings) -> None:
     finally:
         await model.close()
         await db.close()
+        if tracing is not None:
+            tracing.shutdown()
 
 
 async def _patiently(connecting: Callable[[], Awaitable[Client]], stop: asyncio.Event) -> Client | None:

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from api import errors
 from api.middleware.requests import RequestMiddleware
+from api.middleware.telemetry import TelemetryMiddleware
 from api.routers import ROUTERS
 from api.state import AppState
 from api.temporal import TemporalGateway
@@ -18,6 +19,7 @@ from redraft.domain.rates import RateLimiter
 from redraft.settings import Settings
 from redraft.settings import settings as settings_of_process
 from redraft.store.database import Database
+from redraft.telemetry import start_metrics, start_tracing
 from runtime.client import connect
 
 
@@ -41,11 +43,15 @@ def create_app(settings: Settings | None = None, client: Client | None = None) -
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        start_metrics(settings)
+        tracing = start_tracing("redraft-api")
         app.state.redraft = state = await make_state(settings, client)
         try:
             yield
         finally:
             await state.db.close()
+            if tracing is not None:
+                tracing.shutdown()
 
     app = FastAPI(
         title="Redraft",
@@ -54,6 +60,7 @@ def create_app(settings: Settings | None = None, client: Client | None = None) -
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    app.add_middleware(TelemetryMiddleware)
     app.add_middleware(RequestMiddleware)
     errors.install(app)
     for router in ROUTERS:

@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (serve.up, serve.api, serve.worker, serve.migrate, serve.replay, serve.promote):
+for command in (serve.up, serve.api, serve.worker, serve.codec, serve.migrate, serve.replay, serve.promote):
     app.command()(command)
 app.command("clean-data")(serve.clean_data)
 app.command()(accounts.budget)
@@ -42,10 +42,18 @@ def _run(command: Callable[[], object]) -> None:
     from redraft.llm.factory import ModelNotConfigured
     from redraft.llm.prices import PricesUnreadable
     from runtime.codec import BadCodecKeys
+    from runtime.codec_server import CodecNotConfigured
 
     try:
         command()
-    except (RedraftError, MissingDatabaseUrl, ModelNotConfigured, PricesUnreadable, BadCodecKeys) as error:
+    except (
+        RedraftError,
+        MissingDatabaseUrl,
+        ModelNotConfigured,
+        PricesUnreadable,
+        BadCodecKeys,
+        CodecNotConfigured,
+    ) as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("\n".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()))

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     codec_keys: SecretStr | None = Field(
         default=None, description="AES-256 keys `id:base64,…` for Temporal payloads; the first one encrypts."
     )
+    codec_token: SecretStr | None = Field(
+        default=None, description="What the codec endpoint wants as bearer token; needed beyond loopback."
+    )
 
     # Limits
     rate_limit_per_minute: int = Field(default=300, ge=0, description="Requests per customer; 0 = none.")
@@ -96,7 +99,8 @@ class Settings(BaseSettings):
     relay_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks into the outbox.")
     reconcile_interval_s: float = Field(default=15.0, gt=0, description="Seconds between reconciliations.")
     graceful_shutdown_s: float = Field(default=60.0, ge=0, description="Seconds a worker may take to finish.")
-    metrics_port: int | None = Field(default=None, description="Port of the worker's Prometheus metrics.")
+    metrics_port: int | None = Field(default=None, description="Port of this process's Prometheus metrics.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics listen on.")
     log_level: str = Field(default="INFO", description="Level of the JSON logs.")
 
 

@@ -8,12 +8,14 @@ from typing import Any
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor
+from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RetryConfig, RPCError
 
 from redraft.settings import Settings
+from redraft.telemetry import tracing_wanted
 from runtime.codec import EncryptionCodec, parse_keys
 from workflows import attributes
 
@@ -30,9 +32,12 @@ def data_converter(settings: Settings) -> DataConverter:
     )
 
 
-async def connect(
-    settings: Settings, *, interceptors: list[Interceptor] | None = None, lazy: bool = False, **overrides: Any
-) -> Client:
+def interceptors() -> list[Interceptor]:
+    """Return what carries a trace from the request through the workflow to the model call, if tracing is wanted."""
+    return [TracingInterceptor()] if tracing_wanted() else []
+
+
+async def connect(settings: Settings, *, lazy: bool = False, **overrides: Any) -> Client:
     """Return a client for TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, … (temporalio.envconfig).
 
     `lazy` connects at the first call, so that a process can start while Temporal is away. Calls are retried for
@@ -42,7 +47,7 @@ async def connect(
     return await Client.connect(
         **{**config, **overrides},
         data_converter=data_converter(settings),
-        interceptors=interceptors or [],
+        interceptors=interceptors(),
         retry_config=RetryConfig(max_elapsed_time_millis=3_000),
         lazy=lazy,
     )

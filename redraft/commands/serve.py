@@ -43,6 +43,18 @@ def worker() -> None:
     asyncio.run(main(settings()))
 
 
+def codec(
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback a token is needed.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8234,
+) -> None:
+    """Serve the codec endpoint, so that the Temporal Web UI and CLI can show encrypted payloads."""
+    import uvicorn
+
+    from runtime.codec_server import codec_app
+
+    uvicorn.run(codec_app(settings(), host), host=host, port=port, access_log=False, log_config=None)
+
+
 def migrate() -> None:
     """Bring the database's schema up to date, and register Temporal's search attributes."""
     from redraft.store.migrate import migrate as migrate_database

@@ -30,6 +30,7 @@ INTERNAL_PORTS = {
     "Temporal UI": 8233,
     "PostgreSQL": 54329,
     "model server": 8089,
+    "codec endpoint": 8234,
 }
 ANSWER_TOKENS = 2048
 """Part of the embedded model's context that is kept for the answer."""
@@ -48,6 +49,7 @@ class Commands:
     migrate: tuple[str, ...] = field(default_factory=lambda: _redraft("migrate"))
     api: tuple[str, ...] = field(default_factory=lambda: _redraft("api", "--host", LOOPBACK, "--port", "{port}"))
     worker: tuple[str, ...] = field(default_factory=lambda: _redraft("worker"))
+    codec: tuple[str, ...] = field(default_factory=lambda: _redraft("codec", "--host", LOOPBACK, "--port", "{port}"))
 
 
 class Stack:
@@ -91,12 +93,13 @@ class Stack:
     @property
     def temporal(self) -> Temporal:
         """The stack's Temporal."""
+        codec = f"http://{LOOPBACK}:{self._ports['codec endpoint']}"
         return Temporal(
             port=self._ports["Temporal"],
             http_port=self._ports["Temporal HTTP"],
             ui_port=self._ports["Temporal UI"],
             database=self._home.folder / "temporal.db",
-            codec_endpoint=f"{self.address}/codec" if self._settings.codec_keys is not None else None,
+            codec_endpoint=codec if self._settings.codec_keys is not None else None,
         )
 
     @property
@@ -179,7 +182,7 @@ class Stack:
     def _ours(self) -> list[ChildSpec]:
         environment = self.environment()
         api = tuple(part.format(port=self._api_port) for part in self._commands.api)
-        return [
+        children = [
             ChildSpec("migrations", self._commands.migrate, environment, once=True),
             ChildSpec("API", api, environment, ready=self._check_api, after=("migrations",)),
             ChildSpec(
@@ -190,6 +193,10 @@ class Stack:
                 stop_timeout_s=self._settings.graceful_shutdown_s + 5,
             ),
         ]
+        if self._settings.codec_keys is not None:
+            codec = tuple(part.format(port=self._ports["codec endpoint"]) for part in self._commands.codec)
+            children.append(ChildSpec("codec endpoint", codec, environment))
+        return children
 
     def _check_api(self) -> None:
         try:
