@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import greatest_body, parse_json, read_body
+from api.bodies import greatest_body, read_body
 from api.call import Call, call_of
 from api.credentials import credential_of, refuse_cross_site
 from api.dependencies import Require, tenant_session
@@ -26,6 +26,7 @@ from api.state import AppState, state_of
 from redraft.domain.access import Principal, Scope
 from redraft.domain.entering import unauthenticated
 from redraft.domain.errors import Kind, RedraftError, invalid
+from redraft.domain.strict_json import parse_json
 
 Handler = Callable[[Request], Awaitable[Response]]
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})

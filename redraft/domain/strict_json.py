@@ -1,0 +1,81 @@
+"""JSON that every part behind can carry: strict, bounded in depth, no text that PostgreSQL can't hold."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from redraft.domain.errors import invalid
+
+_GREATEST_DEPTH = 64
+# What JSON can spell and PostgreSQL's text can't hold: NUL, and halves of surrogate pairs.
+_SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def parse_json(body: bytes) -> Any:
+    """Return the value of a JSON text. Raises INVALID for anything not strictly JSON, or that can't be stored."""
+    try:
+        value = json.loads(
+            body.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_without_repetition,
+        )
+    except UnicodeDecodeError as error:
+        raise invalid("body", f"is not UTF-8 (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise invalid("body", f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
+    except RecursionError as error:
+        raise invalid("body", f"is nested deeper than {_GREATEST_DEPTH} levels") from error
+    except ValueError as error:
+        raise invalid("body", "has a number with too many digits") from error
+    if body.count(b"{") + body.count(b"[") > _GREATEST_DEPTH or _SUSPECT_ESCAPE.search(body):
+        _refuse_unfit(value, "body", 0)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise invalid("body", f"is not JSON: {name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise invalid("body", "has a number that is too large")
+    return number
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise invalid(_printable(repeated), "is given twice")
+    return values
+
+
+def _printable(name: str) -> str:
+    return name[:100].encode("ascii", "backslashreplace").decode()
+
+
+def _refuse_unfit(value: Any, field: str, depth: int) -> None:
+    if depth > _GREATEST_DEPTH:
+        raise invalid("body", f"is nested deeper than {_GREATEST_DEPTH} levels")
+    if isinstance(value, str):
+        _refuse_unfit_text(value, field)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _refuse_unfit_text(name, _printable(name))
+            _refuse_unfit(item, _printable(name), depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_unfit(item, field, depth + 1)
+
+
+def _refuse_unfit_text(text: str, field: str) -> None:
+    if "\x00" in text:
+        raise invalid(field, "text must not contain NUL characters")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise invalid(field, "text must not contain half of a surrogate pair")
