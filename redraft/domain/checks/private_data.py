@@ -34,7 +34,7 @@ def check_private_data(original: str, draft: str, transcripts: Sequence[str], *,
     twelve and more words, are refused when a transcript contains them. `details["findings"]` says where in
     the draft each stands (`start`, `end` in characters); the message masks what it found.
     """
-    findings = sorted(_findings(original, draft, transcripts, language), key=lambda found: found.start)
+    findings = sorted(private_spans(original, draft, transcripts, language=language), key=lambda found: found.start)
     if findings:
         named = [_describe(draft, found) for found in findings[:_SHOWN]]
         more = f" and {len(findings) - _SHOWN} more" if len(findings) > _SHOWN else ""
@@ -50,25 +50,21 @@ def check_private_data(original: str, draft: str, transcripts: Sequence[str], *,
     )
 
 
-def private_data_kinds(original: str, text: str, transcripts: Sequence[str], *, language: str = "en-US") -> set[str]:
-    """Return the kinds of private data in `text` that `original` does not have."""
-    return {found.kind for found in _findings(original, text, transcripts, language)}
-
-
-def _findings(original: str, draft: str, transcripts: Sequence[str], language: str) -> Iterator[Identifier]:
-    taken = bytearray(len(draft))  # marks the characters that are part of something already
+def private_spans(original: str, text: str, transcripts: Sequence[str], *, language: str) -> Iterator[Identifier]:
+    """Find the private data of `text` that `original` does not have, in no particular order."""
+    taken = bytearray(len(text))  # marks the characters that are part of something already
     known = {(found.kind, found.key) for found in _identifiers(original, language)}
-    for found in _identifiers(draft, language):
+    for found in _identifiers(text, language):
         span = slice(found.start, found.end)
         if not any(taken[span]):
             taken[span] = b"\1" * (found.end - found.start)
             if (found.kind, found.key) not in known:
                 yield found
     own = {found.key for found in long_numbers(original)}
-    numbers = [n for n in long_numbers(draft) if n.key not in own and not any(taken[n.start : n.end])]
+    numbers = [n for n in long_numbers(text) if n.key not in own and not any(taken[n.start : n.end])]
     shared = shared_numbers(numbers, transcripts)
     yield from (number for number in numbers if number.key in shared)
-    for quote in verbatim_quotes(original, draft, transcripts):
+    for quote in verbatim_quotes(original, text, transcripts):
         yield Identifier("quote", quote.start, quote.end, str(quote.words))
 
 

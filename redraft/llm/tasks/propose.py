@@ -1,68 +1,151 @@
-"""Rewrite a prompt from audited calls."""
+"""Asking a model for a better prompt."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from redraft.domain.checks import Check, check_draft
-from redraft.domain.evidence import AuditedCall
-from redraft.llm.port import LanguageModel, ModelAnswerUnusable, ModelRequest, Turn
+from redraft.domain.checks import template_variables
+from redraft.llm.port import (
+    LanguageModel,
+    ModelAnswer,
+    ModelAnswerUnusable,
+    ModelError,
+    ModelRequest,
+    Turn,
+    Usage,
+)
+from redraft.llm.tasks.drafts import Change, Draft, ProposalBrief, check
+from redraft.llm.tasks.evidence import Citations, label_evidence, render_evidence
+from redraft.llm.tasks.fence import Fence, strip_fences
+from redraft.llm.tasks.prompt import load
+from redraft.llm.tasks.rules import propose_rules
+
+__all__ = ["Change", "Draft", "ProposalBrief", "propose"]
+
+
+class ChangeAnswer(BaseModel):
+    """One change, as the model answers it."""
+
+    summary: str = Field(description="What was changed and which fault it prevents, in one sentence.")
+    audit_ids: list[str] = Field(default_factory=list, description="Labels of conversations, such as C1.")
+    message_ids: list[str] = Field(default_factory=list, description="Labels of messages, such as C1.4.")
+
+
+class DraftAnswer(BaseModel):
+    """A draft, as the model answers it."""
+
+    proposed_prompt: str = Field(description="The whole new prompt, ready to use.")
+    rationale: str = Field(description="Why, for the person who decides.")
+    changes: list[ChangeAnswer] = Field(default_factory=list, description="Each change, the most important first.")
 
 
 @dataclass(frozen=True, slots=True)
-class ProposalBrief:
-    """What the rewriter is given."""
-
-    original_prompt: str
-    calls: list[AuditedCall]
-    language: str
-    context_tokens: int = 200_000
-    max_output_tokens: int = 16_384
-
-
-class Change(BaseModel):
-    """One change and what it answers."""
-
-    summary: str
-    audit_ids: list[str] = []
-    message_ids: list[str] = []
-
-
-class Answer(BaseModel):
-    """What the model is asked to return."""
-
-    proposed_prompt: str
-    rationale: str
-    changes: list[Change] = []
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A rewritten prompt."""
-
+class _Answered:
+    draft: DraftAnswer
     text: str
-    rationale: str
+    usage: Usage
+    calls: int
     model: str
-    task_version: str
-    changes: list[Change] = field(default_factory=list)
-    checks: list[Check] = field(default_factory=list)
 
 
 async def propose(model: LanguageModel, brief: ProposalBrief) -> Draft:
-    """Ask for a rewrite. Raises ModelError."""
-    evidence = "\n\n".join(call.model_dump_json() for call in brief.calls)
+    """Draft a better prompt from evidence.
+
+    One model call; a second one, with the reason, only when the draft lost a template variable. If the
+    second draft is no better, or the call fails, the best one is kept with its failed check. A model
+    marked small is asked rule by rule instead (`propose_rules`). Raises ModelError; ModelAnswerUnusable when the draft
+    is empty.
+    """
+    if model.small:
+        return await propose_rules(model, brief)
+    task = load("propose")
+    request, fence = _request(brief)
+    answered = _read(await model.generate(request))
+    if missing := _missing(brief, answered):
+        answered = await _repair(model, brief, request, fence, answered, missing)
+    return Draft(
+        text=answered.text,
+        rationale=strip_fences(answered.draft.rationale).strip(),
+        changes=_changes(answered.draft, label_evidence(brief.evidence)),
+        checks=await check(brief, answered.text),
+        usage=answered.usage,
+        model=answered.model,
+        task_version=task.id,
+        calls=answered.calls,
+    )
+
+
+def _request(brief: ProposalBrief) -> tuple[ModelRequest, Fence]:
+    variables = template_variables(brief.original_prompt)
+    pieces = render_evidence(brief.evidence, brief.context_tokens)
+    fence = Fence([brief.original_prompt, *pieces])
+    values = {
+        "token": fence.token,
+        "language": brief.language_tag,
+        "example": "C1",
+        "count": len(pieces),
+        "prompt": fence.wrap("original-prompt", brief.original_prompt),
+        "variables": fence.wrap("variables", "\n".join(variables)) if variables else "",
+        "evidence": [fence.wrap(f"conversation-{n}", piece) for n, piece in enumerate(pieces, start=1)],
+    }
+    task = load("propose")
     request = ModelRequest(
-        system=f"Improve the system prompt below from the audits. Write the rationale in {brief.language}.",
-        turns=(Turn("user", f"<prompt>\n{brief.original_prompt}\n</prompt>\n\n{evidence}"),),
-        output=Answer,
+        system=task.render("system", **values),
+        turns=(Turn("user", task.render("request", **values)),),
+        output=DraftAnswer,
         max_output_tokens=brief.max_output_tokens,
     )
-    answer = await model.generate(request)
-    parsed = answer.parsed
-    if not isinstance(parsed, Answer) or not parsed.proposed_prompt.strip():
-        raise ModelAnswerUnusable("EmptyDraft", "the model wrote no prompt", retryable=False, usage=answer.usage)
-    transcripts = ["\n".join(message.content for message in call.messages) for call in brief.calls]
-    checks = check_draft(brief.original_prompt, parsed.proposed_prompt, transcripts, language=brief.language)
-    return Draft(parsed.proposed_prompt, parsed.rationale, answer.model, "propose@0", parsed.changes, checks)
+    return request, fence
+
+
+async def _repair(
+    model: LanguageModel,
+    brief: ProposalBrief,
+    request: ModelRequest,
+    fence: Fence,
+    first: _Answered,
+    missing: list[str],
+) -> _Answered:
+    """Send a draft back that lost `missing`; return the draft that lost fewer, the second one when equal."""
+    complaint = load("propose").render("repair", missing=fence.wrap("variables", "\n".join(missing)))
+    turns = (*request.turns, Turn("assistant", first.draft.model_dump_json()), Turn("user", complaint))
+    again = ModelRequest(request.system, turns, request.output, request.max_output_tokens)
+    try:
+        second = _read(await model.generate(again))
+    except ModelError as error:
+        # What was paid for is kept: the reviewer sees the failed check and can put the variable back.
+        return _booked(first, error.usage or Usage())
+    if len(_missing(brief, second)) > len(missing):
+        return _booked(first, second.usage)
+    return _booked(second, first.usage)
+
+
+def _booked(answered: _Answered, other: Usage) -> _Answered:
+    return _Answered(answered.draft, answered.text, answered.usage + other, answered.calls + 1, answered.model)
+
+
+def _read(answer: ModelAnswer) -> _Answered:
+    draft = cast(DraftAnswer, answer.parsed)
+    text = strip_fences(draft.proposed_prompt).strip()
+    if not text:
+        raise ModelAnswerUnusable(
+            "EmptyDraft", "The model answered with an empty prompt.", retryable=False, usage=answer.usage
+        )
+    return _Answered(draft, text, answer.usage, 1, answer.model)
+
+
+def _missing(brief: ProposalBrief, answered: _Answered) -> list[str]:
+    there = set(template_variables(answered.text))
+    return [name for name in template_variables(brief.original_prompt) if name not in there]
+
+
+def _changes(draft: DraftAnswer, citations: Citations) -> tuple[Change, ...]:
+    changes = []
+    for change in draft.changes:
+        evidence, messages = citations.resolve([*change.audit_ids, *change.message_ids])
+        if summary := change.summary.strip():
+            changes.append(Change(summary=summary, audit_ids=evidence, message_ids=messages))
+    return tuple(changes)
