@@ -12,6 +12,7 @@ from redraft.embedded import leftovers
 from redraft.embedded.child import Child, ChildSpec, EmbeddedError, NotReady
 
 POLL_S = 0.1
+LONGEST_POLL_S = 1.0
 STABLE_S = 10.0
 """A child that ran this long had started well: its earlier deaths no longer count."""
 MOST_DEATHS = 5
@@ -157,7 +158,7 @@ class Supervisor:
 
     async def _until_ready(self, kept: _Kept) -> None:
         """Return when the child is ready, or has ended. One that takes too long is killed."""
-        child, deadline = kept.child, time.monotonic() + kept.child.spec.start_timeout_s
+        child, deadline, pause = kept.child, time.monotonic() + kept.child.spec.start_timeout_s, POLL_S
         while child.running:
             try:
                 await asyncio.to_thread(child.check)
@@ -173,7 +174,8 @@ class Supervisor:
                     self._say(f"{child.spec.name} is ready.")
                 kept.ready.set()
                 return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, LONGEST_POLL_S)
 
     async def _until_ended(self, child: Child) -> None:
         while child.running:  # noqa: ASYNC110 - the end of a process sets no event

@@ -17,6 +17,8 @@ from redraft.embedded.ports import LOOPBACK
 
 SEARCH_ATTRIBUTES = ("RedraftCustomer", "RedraftPrompt", "RedraftStatus")
 """The Keyword search attributes that workflows set."""
+FAIRNESS = {"matching.enableFairness": True}
+"""Without it the server ignores fairness keys, and one customer's backlog delays every other."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Temporal:
 
     * `database`: SQLite file that keeps everything over restarts; `None`: forget at the end.
     * `ui_port`: `None` leaves the Web UI out.
-    * `dynamic_config`: server settings by key; values as in JSON.
+    * `dynamic_config`: server settings by key, beside `FAIRNESS`; values as in JSON.
     * `codec_endpoint`: where the Web UI has payloads decoded.
     """
 
@@ -88,7 +90,7 @@ class Temporal:
             command += ["--ui-codec-endpoint", self.codec_endpoint]
         for name in SEARCH_ATTRIBUTES:
             command += ["--search-attribute", f"{name}=Keyword"]
-        for key, value in self.dynamic_config.items():
+        for key, value in {**FAIRNESS, **self.dynamic_config}.items():
             command += ["--dynamic-config-value", f"{key}={json.dumps(value)}"]
         return command
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
+from temporalio import workflow
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.worker import Worker
 
 from tests.support.stack import TemporalServer, temporal_server
 
@@ -50,3 +53,33 @@ async def test_the_web_ui_answers_and_dynamic_config_is_taken() -> None:
         client = await Client.connect(server.address)
         with pytest.raises(Exception, match="exceeds maximum allowed length"):
             await client.start_workflow("W", id="x" * 21, task_queue="nowhere")
+
+
+@workflow.defn(sandboxed=False)
+class Ends:
+    """Ends at once."""
+
+    @workflow.run
+    async def run(self) -> None:
+        return
+
+
+async def test_one_customers_backlog_does_not_delay_another() -> None:
+    one_line = {"matching.numTaskqueueReadPartitions": 1, "matching.numTaskqueueWritePartitions": 1}
+    with temporal_server(dynamic_config=one_line) as server:
+        client = await Client.connect(server.address)
+        keys = ["first"] * 20 + ["second"]
+        started = [
+            await client.start_workflow(
+                Ends.run, id=f"{number}", task_queue="fair", priority=Priority(fairness_key=key)
+            )
+            for number, key in enumerate(keys)
+        ]
+        async with Worker(
+            client, task_queue="fair", workflows=[Ends], max_concurrent_workflow_tasks=1, max_cached_workflows=0
+        ):
+            for handle in started:
+                await handle.result()
+        closed = [(await handle.describe()).close_time for handle in started]
+    order = sorted(range(len(keys)), key=lambda number: closed[number] or datetime.max.replace(tzinfo=UTC))
+    assert order.index(20) < 10
