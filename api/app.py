@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from temporalio.client import Client
 
@@ -16,6 +17,7 @@ from api.state import AppState
 from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
 from redraft.domain.rates import RateLimiter
+from redraft.logs import configure_logging
 from redraft.settings import Settings
 from redraft.settings import settings as settings_of_process
 from redraft.store.database import Database
@@ -40,6 +42,8 @@ async def make_state(settings: Settings, client: Client | None) -> AppState:
 def create_app(settings: Settings | None = None, client: Client | None = None) -> FastAPI:
     """Return the application. `uvicorn --factory api.app:create_app` runs it. `client`: Temporal, already connected."""
     settings = settings or settings_of_process()
+    if not structlog.is_configured():
+        configure_logging(settings.log_level)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 
@@ -34,9 +34,20 @@ def redact(text: str) -> str:
     return text
 
 
-def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Write the logs of structlog and of the standard library as JSON lines; call it once when a process starts."""
-    stream = stream or sys.stdout
+class _Lines(logging.Handler):
+    """Writes to whatever standard output is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            sys.stdout.write(self.format(record) + "\n")
+            sys.stdout.flush()
+        except Exception:
+            self.handleError(record)
+
+
+def configure_logging(level: str = "INFO") -> None:
+    """Write the logs of structlog and of the standard library as JSON lines; call it when a process starts."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -48,19 +59,20 @@ def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=False,
+        logger_factory=structlog.WriteLoggerFactory(),
     )
-    handler = logging.StreamHandler(stream)
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), *shared],
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     )
+    handler = _Lines()
     handler.setFormatter(formatter)
-    logging.basicConfig(level=number, handlers=[handler], force=True)
+    root = logging.getLogger()
+    root.handlers = [handler, *(other for other in root.handlers if not isinstance(other, _Lines))]
+    root.setLevel(number)
     for name, quiet_level in _QUIET.items():
         logging.getLogger(name).setLevel(quiet_level)
 

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import httpx
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
+from redraft.domain import passwords
 from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.migrate import migrate
@@ -18,6 +20,16 @@ from tests.support.customers import CustomerFixture, make_customer
 from tests.support.stack import PostgresServer, postgres_server
 
 MakeCustomer = Callable[..., Awaitable[CustomerFixture]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash passwords with as little work as argon2 allows: what it costs is no test's subject but one's."""
+    patch = pytest.MonkeyPatch()
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    patch.setattr(passwords, "_hasher", lambda: hasher)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +25,8 @@ _TEMPORAL_AWAY = frozenset(
     }
 )
 _NEVER_CONNECTED = "Failed client connect"  # all that temporalio tells of a lazy client's first call
+# Connection, resources, shutdown and cancelled statements, lock timeout, deadlock, serialization, idle transaction.
+_PASSING = re.compile(r"08...|53...|57...|58...|55P03|40001|40P01|25P03")
 _HTTP_KINDS = {
     400: Kind.INVALID,
     401: Kind.UNAUTHENTICATED,
@@ -42,10 +45,8 @@ def translate(error: Exception) -> RedraftError | None:
         return _validation(error)
     if isinstance(error, HTTPException):
         return _http(error)
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and _is_passing(error)):
         return _unavailable("DATABASE_UNAVAILABLE", "the database does not answer; try again in a few seconds")
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return _unavailable("DATABASE_UNAVAILABLE", "the connection to the database broke; try again")
     if isinstance(error, RuntimeError) and str(error).startswith(_NEVER_CONNECTED):
         return _unavailable("TEMPORAL_UNAVAILABLE", "Temporal cannot be reached; try again in a few seconds")
     if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError) or (
@@ -55,6 +56,14 @@ def translate(error: Exception) -> RedraftError | None:
     if isinstance(error, TimeoutError):
         return _unavailable("TIMED_OUT", "this took too long and was given up; try again")
     return None
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """Return whether a database error comes from its state, not from what it was asked."""
+    code = getattr(error.orig, "sqlstate", None)
+    if code is None:  # no answer at all: refused, broken, or closed under our hands
+        return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    return bool(_PASSING.match(code))
 
 
 def internal() -> RedraftError:

@@ -16,14 +16,13 @@ _HEADER = b"x-request-id"
 _FIT = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _SAFETY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
-log = structlog.get_logger("redraft.api")
-
 
 class RequestMiddleware:
     """Logs method, path, status, time and customer; never the query, headers or bodies: they may hold secrets."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.log = structlog.get_logger().bind(logger="redraft.api")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -47,13 +46,13 @@ class RequestMiddleware:
             try:
                 await self.app(scope, receive, send_with_id)
             except Exception:
-                log.exception("request failed", method=scope["method"], path=scope["path"])
+                self.log.exception("request failed", method=scope["method"], path=scope["path"])
                 if status:
                     raise  # the answer has begun: only breaking the connection tells the caller
                 await render_internal(scope)(scope, receive, send_with_id)
             finally:
                 principal = call.principal
-                log.info(
+                self.log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"],

@@ -32,7 +32,7 @@ def parse_json(body: bytes) -> Any:
     except ValueError as error:
         raise invalid("body", "has a number with too many digits") from error
     if body.count(b"{") + body.count(b"[") > _GREATEST_DEPTH or _SUSPECT_ESCAPE.search(body):
-        _refuse_unfit(value, "body", 0)
+        _refuse_unfit(value, "", 0)
     return value
 
 
@@ -57,21 +57,24 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _printable(name: str) -> str:
-    return name[:100].encode("ascii", "backslashreplace").decode()
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:100])
+    return "".join(shown)
 
 
-def _refuse_unfit(value: Any, field: str, depth: int) -> None:
+def _refuse_unfit(value: Any, path: str, depth: int) -> None:
+    """Refuse what is nested too deep, and text that can't be stored; `path` names where."""
     if depth > _GREATEST_DEPTH:
         raise invalid("body", f"is nested deeper than {_GREATEST_DEPTH} levels")
     if isinstance(value, str):
-        _refuse_unfit_text(value, field)
+        _refuse_unfit_text(value, path or "body")
     elif isinstance(value, dict):
         for name, item in value.items():
-            _refuse_unfit_text(name, _printable(name))
-            _refuse_unfit(item, _printable(name), depth + 1)
+            inner = f"{path}.{_printable(name)}".lstrip(".")
+            _refuse_unfit_text(name, inner)
+            _refuse_unfit(item, inner, depth + 1)
     elif isinstance(value, list):
-        for item in value:
-            _refuse_unfit(item, field, depth + 1)
+        for position, item in enumerate(value):
+            _refuse_unfit(item, f"{path}.{position}".lstrip("."), depth + 1)
 
 
 def _refuse_unfit_text(text: str, field: str) -> None:

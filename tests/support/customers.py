@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from redraft.domain.access import Role, Scope
 from redraft.domain.customers import create_customer, create_key, create_user
@@ -38,9 +38,9 @@ class CustomerFixture:
 
 
 async def make_customer(database: Database, name: str) -> CustomerFixture:
-    """Make a customer whose administrator is called like it."""
+    """Make a customer; its administrator has a user name that nobody else has."""
     async with database.system() as session:
-        made = await create_customer(session, name, f"{name}-admin", PASSWORD)
+        made = await create_customer(session, name, f"{name}-{uuid4().hex[:8]}", PASSWORD)
     return CustomerFixture(made.customer.id, made.user.username, made.key.secret, database)
 
 
