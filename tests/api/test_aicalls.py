@@ -131,7 +131,7 @@ BAD_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "assistant", "tool_calls": ["x"]}]}, "messages.0.tool_calls.0"),
     ({"messages": [{"role": "tool", "content": "x", "tool_call_id": 7}]}, "messages.0.tool_call_id"),
     ({"messages": [{"role": "user", "content": "x", "id": "1"}] * 2}, "messages"),
-    ({"messages": [{"role": "user", "content": "a\x00b"}]}, "content"),
+    ({"messages": [{"role": "user", "content": "a\x00b"}]}, "messages.0.content"),
     ({"status": "progressing"}, "status"),
     ({"metadata": []}, "metadata"),
     ({"metadata": {"k\x00": 1}}, ""),
