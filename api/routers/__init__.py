@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.routers import aiaudits, aicalls, ais, auth, health, prompt_histories
+from api.routers import aiaudits, aicalls, aipromptproposals, ais, auth, health, prompt_histories
 from api.routing import Router
 
 ROUTERS: list[Router] = [
@@ -12,4 +12,5 @@ ROUTERS: list[Router] = [
     prompt_histories.router,
     aicalls.router,
     aiaudits.router,
+    aipromptproposals.router,
 ]
