@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import invalid
@@ -18,9 +18,10 @@ _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _SEPARATOR = re.compile(r"[ \t]*(?:,[ \t]*)+|[ \t]*$")
 
 
-def etag(value: object) -> str:
-    """Return the strong entity tag of a value that contains no quote."""
-    return f'"{value}"'
+def tag(response: Response, value: object) -> None:
+    """Give a response the strong entity tag of a value without quotes, to be asked for again every time."""
+    response.headers["ETag"] = f'"{value}"'
+    response.headers["Cache-Control"] = "private, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,17 @@ class Tags:
         value = ",".join(lines).strip(" \t,")
         if value == "*":
             return cls(anything=True)
-        tags: dict[bool, set[str]] = {True: set(), False: set()}
+        strong: set[str] = set()
+        weak: set[str] = set()
         position = 0
         while position < len(value):
-            tag = _TAG.match(value, position)
-            separator = _SEPARATOR.match(value, tag.end()) if tag else None
-            if tag is None or separator is None:
+            found = _TAG.match(value, position)
+            separator = _SEPARATOR.match(value, found.end()) if found else None
+            if found is None or separator is None:
                 return None
-            tags[tag[1] is None].add(tag[2])
+            (weak if found[1] else strong).add(found[2])
             position = separator.end()
-        return cls(strong=frozenset(tags[True]), weak=frozenset(tags[False]))
+        return cls(strong=frozenset(strong), weak=frozenset(weak))
 
 
 @dataclass(frozen=True, slots=True)

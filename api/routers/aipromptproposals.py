@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from api.conditional import Condition, IfMatch, etag
+from api.conditional import Condition, IfMatch, tag
 from api.dependencies import AppState, NewId, PageSize, PageToken, Principal, Reader, State, TenantSession, Writer
 from api.routing import Router
 from api.schemas.aipromptproposals import (
@@ -161,7 +161,7 @@ async def _record(
 ) -> AiPromptProposal:
     proposal = await get_proposal(session, proposal_id, deleted_too=deleted_too)
     audit_ids = await audit_ids_of(session, proposal_id)
-    response.headers["ETag"] = etag(text_hash(proposal.proposed_prompt))
+    tag(response, text_hash(proposal.proposed_prompt))
     return AiPromptProposal.of(proposal, audit_ids[proposal_id])
 
 

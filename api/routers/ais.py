@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Response
 
-from api.conditional import IfMatch, IfNoneMatch, etag, expected_version, known
+from api.conditional import IfMatch, IfNoneMatch, expected_version, known, tag
 from api.dependencies import NewId, PageSize, PageToken, Reader, State, TenantSession, Writer
 from api.routing import Router
 from api.schemas.ais import Ai, AiCreate, AiUpdate
@@ -41,7 +41,7 @@ async def create_ai(
         language=body.language,
     )
     made = await create_prompt(session, principal.customer_id, draft, principal.actor)
-    response.headers["ETag"] = etag(made.version.id)
+    tag(response, made.version.id)
     return Ai.of(made)
 
 
@@ -63,7 +63,7 @@ async def read_ai(
 ) -> Ai | Response:
     """Read an AI. The ETag is `current_prompt_history_id`: poll with If-None-Match to follow the live prompt."""
     found = await get_prompt(session, ai_id)
-    response.headers["ETag"] = etag(found.version.id)
+    tag(response, found.version.id)
     if known(if_none_match, found.version.id):
         return Response(status_code=304, headers=response.headers)
     return Ai.of(found)
@@ -86,7 +86,7 @@ async def change_ai(
         text=body.init_prompt, fields=body.fields(), if_match=await expected_version(session, ai_id, if_match)
     )
     changed = await update_prompt(session, ai_id, update, principal.actor)
-    response.headers["ETag"] = etag(changed.version.id)
+    tag(response, changed.version.id)
     return Ai.of(changed)
 
 

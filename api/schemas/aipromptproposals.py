@@ -92,8 +92,12 @@ class AiPromptProposal(BaseModel):
     proposed_prompt: str = Field(description="The draft as it would be accepted; empty until there is one.")
     generated_prompt: str = Field(description="What the model wrote, whatever was edited since.")
     rationale: str
-    changes: list[dict[str, Any]] = Field(description="The model's changes with their reasons and cited audits.")
-    checks: list[dict[str, Any]] = Field(description="Checks of the draft: name, passed, blocking, detail.")
+    changes: list[dict[str, Any]] = Field(
+        description="The model's changes, each with the audits and messages it rests on."
+    )
+    checks: list[dict[str, Any]] = Field(
+        description="What the checks say of the draft: name, blocking, passed, message, details."
+    )
     status: ProposalStatus
     error: ProposalError = Field(description="Set when failed or expired.")
     note: str

@@ -101,22 +101,30 @@ async def edit_draft(
 
     Refused with STATE_INVALID unless completed, and with DRAFT_EDITED when `if_match` is not the draft's hash.
     """
-    await get_proposal(session, proposal_id)
+    proposal = await get_proposal(session, proposal_id)
+    if proposal.status != "completed":
+        return Settled(proposal, wrong_state("edit", proposal))
+    # Checked before anything is locked: long transcripts take seconds.
+    checks = await _checks_of(session, proposal, text)
     _, proposal = await lock_proposal(session, proposal_id)
     if proposal.status != "completed":
         return Settled(proposal, wrong_state("edit", proposal))
     if if_match is not None and if_match != text_hash(proposal.proposed_prompt):
         return Settled(proposal, edited_since_read())
     if text != proposal.proposed_prompt:
-        transcripts = [call_text(call) for call in await audited_calls(session, proposal_id)]
-        checks = await asyncio.to_thread(
-            check_draft, proposal.original_prompt, text, transcripts, language=proposal.language
-        )
-        proposal.proposed_prompt, proposal.checks = text, [check.model_dump() for check in checks]
+        proposal.proposed_prompt, proposal.checks = text, checks
         proposal.updated_at = now()
         session.add(proposal)
         await emit(session, proposal.customer_id, "proposal.edited", proposal.id, actor=actor)
     return Settled(proposal)
+
+
+async def _checks_of(session: AsyncSession, proposal: Proposal, text: str) -> list[dict[str, Any]]:
+    transcripts = [call_text(call) for call in await audited_calls(session, proposal.id)]
+    checks = await asyncio.to_thread(
+        check_draft, proposal.original_prompt, text, transcripts, language=proposal.language
+    )
+    return [check.model_dump() for check in checks]
 
 
 def call_text(call: AuditedCall) -> str:

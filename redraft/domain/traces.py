@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,6 +18,9 @@ from redraft.domain.prompts import get_prompt
 from redraft.store.ids import new_id
 from redraft.store.tables import Audit, PromptVersion, Trace
 from redraft.store.tables.base import now
+
+GREATEST_PAGE_BYTES = 4 * 1024 * 1024
+"""Messages of one page, as PostgreSQL stores them (compressed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,23 @@ async def get_trace(session: AsyncSession, trace_id: UUID) -> Trace:
 
 
 async def list_traces(session: AsyncSession, prompt_id: UUID | None, cursor: Cursor | None, size: int) -> Page[Trace]:
-    """Return traces, newest first, of one prompt or of all."""
-    statement = select(Trace).where(col(Trace.deleted_at).is_(None))
+    """Return traces, newest first, of one prompt or of all.
+
+    A page ends early when its messages reach `GREATEST_PAGE_BYTES`, so that no page takes much memory.
+    """
+    statement = select(col(Trace.id), col(Trace.created_at), func.pg_column_size(Trace.messages))
+    statement = statement.where(col(Trace.deleted_at).is_(None))
     if prompt_id is not None:
         statement = statement.where(Trace.prompt_id == prompt_id)
-    rows = await session.exec(newest_first(statement, Trace, cursor, size))
-    return Page.of(list(rows), size, lambda row: row)
+    rows = list(await session.exec(newest_first(statement, Trace, cursor, size)))
+    sizes = accumulate(row[2] for row in rows)
+    fitting = sum(1 for total in sizes if total <= GREATEST_PAGE_BYTES)
+    taken = rows[: min(size, max(1, fitting))]
+    wanted = col(Trace.id).in_([row[0] for row in taken])
+    found = await session.exec(select(Trace).where(wanted, col(Trace.deleted_at).is_(None)))
+    traces = {trace.id: trace for trace in found}
+    items = [traces[row[0]] for row in taken if row[0] in traces]
+    return Page(items, Cursor(taken[-1][1], taken[-1][0]).token() if len(taken) < len(rows) else "")
 
 
 async def delete_trace(session: AsyncSession, trace_id: UUID) -> Trace:

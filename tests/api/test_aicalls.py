@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 from uuid import UUID
 
@@ -97,6 +98,20 @@ async def test_calls_are_listed_newest_first_by_ai_in_pages(me: Caller) -> None:
     assert answered(await me.get("/aicalls", params={"ai_id": UNKNOWN}), 200)["result"] == []
     refused(await me.get("/aicalls?ai_id=x"), 400, "INVALID_ARGUMENT", field="ai_id")
     refused(await me.get("/aicalls?page_size=0"), 400, "INVALID_ARGUMENT", field="page_size")
+
+
+async def test_a_page_of_long_calls_ends_early_and_none_is_lost(me: Caller) -> None:
+    ai = await me.an_ai()
+    # Random text does not compress: six of these are more than a page may hold.
+    long = [{"role": "user", "content": secrets.token_urlsafe(24_000)} for _ in range(30)]
+    ids = [(await me.a_call(ai, messages=long))["id"] for _ in range(6)]
+    page = answered(await me.get("/aicalls"), 200)
+    assert 1 <= len(page["result"]) < 6
+    listed = [call["id"] for call in page["result"]]
+    while page["next_page_token"]:
+        page = answered(await me.get("/aicalls", params={"page_token": page["next_page_token"]}), 200)
+        listed += [call["id"] for call in page["result"]]
+    assert listed == ids[::-1]
 
 
 async def test_deleting_erases_the_words_and_keeps_the_numbers(me: Caller) -> None:
