@@ -1,4 +1,4 @@
-"""Fixtures for every test: one PostgreSQL server per test process, one migrated database per test."""
+"""Fixtures for every test: one PostgreSQL and one Temporal server per test process, one migrated database per test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.migrate import migrate
 from tests.support.customers import CustomerFixture, make_customer
-from tests.support.stack import PostgresServer, postgres_server
+from tests.support.fake_gemini import FakeGemini
+from tests.support.stack import PostgresServer, TemporalServer, postgres_server, temporal_server
+from tests.support.worlds import World, world
 
 MakeCustomer = Callable[..., Awaitable[CustomerFixture]]
 
@@ -100,3 +102,24 @@ def make(database: Database) -> MakeCustomer:
 async def customer(make: MakeCustomer) -> CustomerFixture:
     """A customer with an administrator and an admin key."""
     return await make("acme")
+
+
+@pytest.fixture(scope="session")
+def temporal() -> Iterator[TemporalServer]:
+    """A running Temporal server."""
+    with temporal_server() as server:
+        yield server
+
+
+@pytest.fixture
+def gemini() -> Iterator[FakeGemini]:
+    """A model server in Gemini's place."""
+    with FakeGemini() as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture
+async def here(database_url: str, temporal: TemporalServer, gemini: FakeGemini) -> AsyncIterator[World]:
+    """A world with a worker."""
+    async with world(database_url, temporal.address, gemini) as made:
+        yield made
