@@ -58,9 +58,11 @@ class Change:
 async def lock_prompt(session: AsyncSession, prompt_id: UUID, *, deleted_too: bool = False) -> Prompt:
     """Return the prompt, locked until the transaction ends. Raises NOT_FOUND.
 
-    Every transaction that locks more than one row takes the prompt first: prompt, proposal, audits.
+    Every transaction that locks more than one row takes the prompt first: prompt, proposal, customer, audits.
     """
-    statement = select(Prompt).where(Prompt.id == prompt_id).with_for_update()
+    # FOR NO KEY UPDATE: lockers exclude each other, while whoever records evidence, whose foreign keys take
+    # FOR KEY SHARE on this row, neither waits nor deadlocks.
+    statement = select(Prompt).where(Prompt.id == prompt_id).with_for_update(key_share=True)
     prompt = (await session.exec(statement.execution_options(populate_existing=True))).one_or_none()
     if prompt is None or (prompt.deleted_at is not None and not deleted_too):
         raise not_found("AI")

@@ -95,7 +95,7 @@ async def open_proposal(session: AsyncSession, request: ProposalRequest, default
 
 
 async def _lock_customer(session: AsyncSession, customer_id: UUID) -> Customer:
-    statement = select(Customer).where(Customer.id == customer_id).with_for_update()
+    statement = select(Customer).where(Customer.id == customer_id).with_for_update(key_share=True)
     return (await session.exec(statement)).one()
 
 

@@ -115,12 +115,11 @@ async def delete_trace(session: AsyncSession, trace_id: UUID) -> Trace:
     trace.deleted_at = trace.erased_at = moment
     trace.messages, trace.trace_metadata = [], {}
     session.add(trace)
-    audits = (
-        update(Audit)
-        .where(col(Audit.trace_id) == trace_id, col(Audit.deleted_at).is_(None))
-        .values(deleted_at=moment, evaluation=None)
-        .returning(col(Audit.id))
-    )
-    for audit_id in (await session.exec(audits)).scalars().all():
+    # In the order in which proposals lock their evidence, so that the two wait for each other and never in a circle.
+    live = select(Audit.id).where(Audit.trace_id == trace_id, col(Audit.deleted_at).is_(None)).order_by(col(Audit.id))
+    audit_ids = list(await session.exec(live.with_for_update()))
+    withdrawn = update(Audit).where(col(Audit.id).in_(audit_ids)).values(deleted_at=moment, evaluation=None)
+    await session.exec(withdrawn)
+    for audit_id in audit_ids:
         await emit(session, trace.customer_id, "audit.withdrawn", audit_id)
     return trace

@@ -1,0 +1,77 @@
+"""What holds in the database whatever was killed, raced or repeated: each law as a query that finds who breaks it."""
+
+from __future__ import annotations
+
+import psycopg
+
+LAWS = {
+    "the versions of a prompt are numbered 1, 2, 3, …": """
+        select prompt_id from prompt_versions group by prompt_id having min(number) <> 1 or max(number) <> count(*)
+    """,
+    "a prompt is at its highest version": """
+        select p.id from prompts p where p.current_version_id is distinct from
+          (select v.id from prompt_versions v where v.prompt_id = p.id order by v.number desc limit 1)
+    """,
+    "a version was made by exactly one decision": """
+        select v.id from prompt_versions v left join decisions d on d.version_id = v.id
+        group by v.id having count(d.id) <> 1
+    """,
+    "an accepted proposal made exactly one version, and knows it": """
+        select p.id from proposals p left join prompt_versions v on v.proposal_id = p.id where p.status = 'accepted'
+        group by p.id having count(v.id) <> 1 or min(v.id::text) is distinct from p.applied_version_id::text
+    """,
+    "a proposal that is not accepted made no version": """
+        select p.id from proposals p where p.status <> 'accepted' and
+          (p.applied_version_id is not null or exists (select from prompt_versions v where v.proposal_id = p.id))
+    """,
+    "a proposal's version follows directly on its basis": """
+        select p.id from proposals p join prompt_versions v on v.id = p.applied_version_id
+        join prompt_versions b on b.id = p.basis_version_id where v.number <> b.number + 1
+    """,
+    "an accepted proposal's version has the text of its draft": """
+        select p.id from proposals p join prompt_versions v on v.id = p.applied_version_id
+        where v.text <> p.proposed_prompt
+    """,
+    "a customer has no more proposals in progress than allowed": """
+        select c.id from customers c join proposals p on p.customer_id = c.id and p.status = 'progressing'
+        group by c.id having count(*) > coalesce(c.max_in_progress, 3)
+    """,
+    "a proposal is decided at most once, and by the decision that its state names": """
+        select p.id from proposals p left join decisions d on d.subject_kind = 'proposal' and d.subject_id = p.id
+        group by p.id
+        having count(d.id) <> case when p.status in ('accepted', 'rejected') or p.error = 'cancelled' then 1 else 0 end
+            or bool_or(d.action <> case p.status when 'accepted' then 'accept' when 'rejected' then 'reject'
+                                                 else 'cancel' end)
+    """,
+    "a proposal has an error exactly when it failed or expired": """
+        select id from proposals where (error <> '') <> (status in ('failed', 'expired'))
+    """,
+    "a month's spend is the sum of its ledger": """
+        select coalesce(s.customer_id, m.customer_id) from spends s full join
+          (select customer_id, month, sum(case when state = 'settled' then cost_usd else reserved_usd end) as usd
+           from model_calls group by customer_id, month) m on (m.customer_id, m.month) = (s.customer_id, s.month)
+        where s.usd is distinct from m.usd and (coalesce(s.usd, 0), coalesce(m.usd, 0)) <> (0, 0)
+    """,
+    "an answer is kept only while its proposal is in progress": """
+        select c.id from model_calls c join proposals p on p.id = c.subject_id
+        where c.answer is not null and p.status <> 'progressing'
+    """,
+}
+
+
+def broken_laws(database_url: str) -> dict[str, list[str]]:
+    """Return the laws that do not hold in this database, each with the ids of the rows that break it."""
+    broken = {}
+    with psycopg.connect(database_url) as connection:
+        for law, query in LAWS.items():
+            if rows := connection.execute(query.encode()).fetchall():
+                broken[law] = [str(row[0]) for row in rows]
+    return broken
+
+
+def deadlocks(database_url: str) -> int:
+    """Return how many deadlocks PostgreSQL has had to break in this database."""
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute("select deadlocks from pg_stat_database where datname = current_database()")
+        row = found.fetchone()
+    return int(row[0]) if row else 0
