@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from redraft.commands import accounts, serve
+from redraft.commands import accounts, data, serve
 from redraft.domain.errors import RedraftError
 from redraft.process import leave_cleanly
 from redraft.store.database import MissingDatabaseUrl
@@ -22,6 +22,7 @@ for command in (serve.up, serve.api, serve.worker, serve.codec, serve.migrate, s
     app.command()(command)
 app.command("clean-data")(serve.clean_data)
 app.command()(accounts.budget)
+app.command("import")(data.import_calls)
 app.add_typer(accounts.customers, name="customer")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
