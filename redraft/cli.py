@@ -23,6 +23,7 @@ for command in (serve.up, serve.api, serve.worker, serve.codec, serve.migrate, s
 app.command("clean-data")(serve.clean_data)
 app.command()(accounts.budget)
 app.command("import")(data.import_calls)
+app.command()(data.export)
 app.add_typer(accounts.customers, name="customer")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")

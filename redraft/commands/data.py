@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO, Self
+from typing import Annotated, BinaryIO, Self, TextIO
 
 import typer
 from rich.console import Console
@@ -17,6 +17,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from redraft.commands.accounts import find_customer
 from redraft.domain.errors import invalid
 from redraft.domain.languages import check_language
+from redraft.exporting import export as export_records
+from redraft.files import whole_file
 from redraft.importing.importer import Importer, Report
 from redraft.importing.lines import Line, read_lines
 from redraft.importing.targets import Destination
@@ -83,6 +85,33 @@ async def _import(
         lines = read_lines(source, greatest=6 * configured.max_call_bytes)
         with progress:
             return await importer.run(progress.follow(lines), progress.report), importer
+    finally:
+        await db.close()
+
+
+def export(
+    customer: CustomerOption,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; - for standard output.")] = STANDARD,
+) -> None:
+    """Write everything of a customer as JSON lines: AIs with versions, calls, audits, proposals, decisions."""
+    if output == STANDARD:
+        asyncio.run(_export(sys.stdout, customer, settings()))
+        return
+    with whole_file(output) as part, part.open("w", encoding="utf-8") as file:
+        written = asyncio.run(_export(file, customer, settings()))
+    typer.echo(f"{written} records written to {output}.")
+
+
+async def _export(file: TextIO, customer: str, configured: Settings) -> int:
+    db = Database.connect(configured)
+    written = 0
+    try:
+        async with db.system() as session:
+            owner = await find_customer(session, customer)
+        async for record in export_records(db, owner.id):
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            written += 1
+        return written
     finally:
         await db.close()
 

@@ -16,7 +16,7 @@ from redraft.domain.strict_json import parse_json
 CALL, AI = "call", "ai"
 OTHER_KINDS = ("audit", "proposal", "decision")
 """What else `redraft export` writes; an import passes it over."""
-_ENVELOPE = ("kind", "id", "ai", "prompt_history_id", "version", "messages", "metadata", "tm_create")
+_ENVELOPE = ("kind", "id", "ai", "prompt_history_id", "version", "status", "messages", "metadata", "tm_create")
 """What an export says of a call besides its messages and metadata."""
 _ROLES = {"developer": "system", "function": "tool"}
 """Older and newer names of roles that Redraft knows."""
@@ -87,6 +87,7 @@ class AiLine(BaseModel):
     """An exported AI with its versions, oldest first."""
 
     ai: Annotated[str, Field(min_length=1)]
+    name: str = ""
     detail: str = ""
     engine_model: str = ""
     language: str = ""

@@ -97,6 +97,7 @@ class Targets:
         for version in later:
             change = Change(made.prompt.id, version.prompt, "version", ACTOR, "version", number=version.version)
             await commit(session, change)
+        made.prompt.name = line.name or line.ai
         self.used[line.ai] = made.prompt
         self.made.add(made.prompt.id)
 
