@@ -51,6 +51,14 @@ class Fault:
     audit_ids: dict[str, None] = field(default_factory=dict)
     message_ids: dict[str, None] = field(default_factory=dict)
 
+    @property
+    def action(self) -> str | None:
+        """The stem of what should have been done; None when the fault is something that was done."""
+        if self.kind == "did":
+            return None
+        _, _, missed = self.sentence.partition(" did not " if self.kind == "omitted" else " without ")
+        return next((stem for stem in stem_list(missed) if stem not in {"first", "even"}), None)
+
 
 def find_faults(evidence: Sequence[Evidence]) -> list[Fault]:
     """Return the distinct faults of `evidence`: those of most conversations first, then the worst scored.
@@ -67,10 +75,15 @@ def find_faults(evidence: Sequence[Evidence]) -> list[Fault]:
     return sorted(faults, key=lambda fault: (-len(fault.audit_ids), fault.score))
 
 
-def stems(text: str) -> frozenset[str]:
+def stem_list(text: str) -> list[str]:
     """Return the words that carry meaning, without English endings and at most five letters long."""
     words = re.findall(r"[^\W\d_]+|\d+", text.casefold())
-    return frozenset(_ENDING.sub("", word)[:5] for word in words if word not in _STOP and len(word) > 1)
+    return [_ENDING.sub("", word)[:5] for word in words if word not in _STOP and len(word) > 1]
+
+
+def stems(text: str) -> frozenset[str]:
+    """Return the different words of `text` that carry meaning, as `stem_list` writes them."""
+    return frozenset(stem_list(text))
 
 
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:

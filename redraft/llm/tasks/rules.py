@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -17,7 +18,7 @@ from redraft.domain.checks import template_variables
 from redraft.domain.checks.private_data import private_spans
 from redraft.llm.port import LanguageModel, ModelAnswerUnusable, ModelRequest, Turn, Usage
 from redraft.llm.tasks.drafts import Change, Draft, ProposalBrief, check
-from redraft.llm.tasks.faults import Fault, Kind, find_faults, similarity, stems
+from redraft.llm.tasks.faults import Fault, Kind, find_faults, similarity, stem_list, stems
 from redraft.llm.tasks.fence import Fence
 from redraft.llm.tasks.prompt import load
 
@@ -103,16 +104,20 @@ def _first_sentence(text: str) -> str:
 
 
 def _usable(rule: str, fault: Fault) -> bool:
-    """Tell a rule from a slip: right polarity, made of the finding's words, no repetition."""
+    """Tell a rule from a slip: right polarity and action, made of the finding's words, none of them repeated."""
     words = rule[:-1].casefold().split()
     pairs = list(pairwise(words))
-    meaning = stems(rule)
+    listed = stem_list(rule)
+    meaning = frozenset(listed)
+    repeated = Counter(listed) - Counter(stem_list(fault.sentence)) - Counter(meaning)
     return (
         words[:1] == [_BEGIN[fault.kind].casefold()]
         and len(words) >= 3
         and len(rule) <= _MAX_RULE_CHARS
         and len(set(pairs)) >= len(pairs) - 1
         and not ({"always", "never", "without"} & set(words[1:]) and fault.kind != "did")
+        and not repeated
+        and fault.action in {None, *listed[:1]}
         and len(meaning & fault.words) >= _GROUNDED * len(meaning) > 0
         and not _THIRD_PERSON.search(rule)
         and not template_variables(rule)
