@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from api.routers import aiaudits, aicalls, aipromptproposals, ais, auth, health, prompt_histories
+from api.routers import (
+    access_keys,
+    aiaudits,
+    aicalls,
+    aipromptproposals,
+    ais,
+    auth,
+    customers,
+    health,
+    prompt_histories,
+    users,
+)
 from api.routing import Router
 
 ROUTERS: list[Router] = [
     health.router,
     auth.router,
+    customers.router,
+    users.router,
+    access_keys.router,
     ais.router,
     prompt_histories.router,
     aicalls.router,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.access import Role, Scope, key_digest, key_prefix, new_key_secret
 from redraft.domain.errors import Kind, RedraftError, invalid, not_found
+from redraft.domain.paging import Cursor, Page, newest_first
 from redraft.domain.passwords import hash_password
 from redraft.store.ids import new_id
 from redraft.store.tables import AccessKey, Customer, User
@@ -49,6 +51,24 @@ async def create_customer(session: AsyncSession, name: str, username: str, passw
     return NewCustomer(customer, user, await create_key(session, customer.id, "first key", Scope.ADMIN))
 
 
+async def get_customer(session: AsyncSession, customer_id: UUID) -> Customer:
+    """Return a customer. Raises NOT_FOUND."""
+    customer = await session.get(Customer, customer_id)
+    if customer is None:
+        raise not_found("customer")
+    return customer
+
+
+async def update_customer(session: AsyncSession, customer_id: UUID, values: dict[str, Any]) -> Customer:
+    """Set name, monthly_budget_usd or max_in_progress; None goes back to the installation's default."""
+    customer = await get_customer(session, customer_id)
+    for name, value in values.items():
+        setattr(customer, name, value)
+    session.add(customer)
+    await session.flush()
+    return customer
+
+
 async def create_user(
     session: AsyncSession,
     customer_id: UUID,
@@ -73,6 +93,8 @@ async def create_user(
     try:
         await session.flush()
     except IntegrityError as error:
+        if "uq_users_username" not in str(error.orig):
+            raise
         raise RedraftError(
             Kind.ALREADY_EXISTS,
             "USERNAME_TAKEN",
@@ -99,16 +121,42 @@ async def find_user(session: AsyncSession, username: str) -> User:
     return user
 
 
+async def list_users(session: AsyncSession, cursor: Cursor | None, size: int) -> Page[User]:
+    """Return users, newest first."""
+    rows = await session.exec(newest_first(select(User).where(col(User.deleted_at).is_(None)), User, cursor, size))
+    return Page.of(list(rows), size, lambda row: row)
+
+
 async def set_password(session: AsyncSession, user: User, password: str) -> None:
     """Change a password; every login token of the user ends with it."""
     user.password_hash = await hash_password(password)
     session.add(user)
 
 
+def set_role(session: AsyncSession, user: User, role: Role) -> None:
+    """Change what a user may do, from the next request on."""
+    user.role = role.value
+    session.add(user)
+
+
+def set_disabled(session: AsyncSession, user: User, disabled: bool) -> None:
+    """Refuse a user, and the tokens it holds, from now on; or let it in again."""
+    if disabled != (user.disabled_at is not None):
+        user.disabled_at = now() if disabled else None
+        session.add(user)
+
+
 async def disable_user(session: AsyncSession, user: User) -> None:
     """Refuse a user from now on; tokens they hold are refused at once."""
-    user.disabled_at = user.disabled_at or now()
+    set_disabled(session, user, True)
+
+
+async def delete_user(session: AsyncSession, user_id: UUID) -> User:
+    """Delete a user softly; it is refused at once and its name stays taken. Raises NOT_FOUND."""
+    user = await get_user(session, user_id)
+    user.deleted_at = now()
     session.add(user)
+    return user
 
 
 async def create_key(
@@ -142,6 +190,13 @@ async def get_key(session: AsyncSession, key_id: UUID) -> AccessKey:
     if key is None or key.deleted_at is not None:
         raise not_found("access key")
     return key
+
+
+async def list_keys(session: AsyncSession, cursor: Cursor | None, size: int) -> Page[AccessKey]:
+    """Return access keys, newest first."""
+    statement = select(AccessKey).where(col(AccessKey.deleted_at).is_(None))
+    rows = await session.exec(newest_first(statement, AccessKey, cursor, size))
+    return Page.of(list(rows), size, lambda row: row)
 
 
 async def delete_key(session: AsyncSession, key_id: UUID) -> AccessKey:

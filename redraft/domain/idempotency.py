@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, text, update
+from sqlalchemy import ColumnElement, func, text, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -59,7 +59,7 @@ _CLAIM = text(
     " created_at = case when k.created_at < now() - make_interval(hours => :kept)"
     " then excluded.created_at else k.created_at end"
     " where k.created_at < now() - make_interval(hours => :kept)"
-    " or (k.status is null and k.locked_until < now() and k.body_sha256 = excluded.body_sha256)"
+    " or (k.status is null and k.locked_until <= now() and k.body_sha256 = excluded.body_sha256)"
     " returning created_at"
 )
 _READ = text(
@@ -87,7 +87,7 @@ async def claim(session: AsyncSession, attempt: Attempt) -> Claim | Answer:
     if first_at is not None:
         return Claim(first_at)
     row = (await run_sql(session, _READ, **_row_of(attempt))).one_or_none()
-    if row is None:  # released between the two statements
+    if row is None:  # forgotten between the two statements
         raise _in_progress(1)
     if bytes(row.body_sha256) != attempt.digest:
         raise RedraftError(
@@ -127,8 +127,8 @@ async def renew(session: AsyncSession, attempt: Attempt) -> None:
 
 
 async def release(session: AsyncSession, attempt: Attempt) -> None:
-    """Give the key back after a failure that is nobody's answer: the next try runs at once."""
-    await session.exec(delete(IdempotencyKey).where(*_mine(attempt)))
+    """Let the lease lapse after a failure that is nobody's answer: the next try runs at once, with the same ids."""
+    await session.exec(update(IdempotencyKey).where(*_mine(attempt)).values(locked_until=func.now()))
 
 
 def _mine(attempt: Attempt) -> tuple[ColumnElement[bool], ...]:

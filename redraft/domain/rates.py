@@ -7,6 +7,7 @@ database's clock.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from dataclasses import dataclass
@@ -30,7 +31,10 @@ _TAKE = text(
     " or (w.window_start = excluded.window_start and w.taken + excluded.taken <= :limit)"
     " returning taken, extract(epoch from window_start - clock_timestamp())::float8 + :window as seconds"
 )
-_LEFT = text("select extract(epoch from date_trunc('minute', clock_timestamp()) - clock_timestamp())::float8 + :window")
+_NONE_LEFT = text(
+    "select :limit as taken,"
+    " extract(epoch from date_trunc('minute', clock_timestamp()) - clock_timestamp())::float8 + :window as seconds"
+)
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class RateLimiter:
         self._limit = per_minute
         self._greatest_chunk = greatest_chunk
         self._leases: dict[str, _Lease] = {}
+        self._asking: dict[str, asyncio.Future[None]] = {}
 
     def take(self, subject: str) -> bool:
         """Take a permit that this process already holds; return whether there was one."""
@@ -62,20 +67,27 @@ class RateLimiter:
         return True
 
     async def lease(self, subject: str) -> None:
-        """Take a permit from the database, and a few more for later. Raises RATE_LIMITED.
+        """Take a permit, of the database when this process holds none. Raises RATE_LIMITED.
 
         Opens a transaction of its own: call it without holding one, or a full pool waits for itself.
         """
-        if not self._limit:
-            return
-        lease = self._leases.get(subject)
-        if lease is not None and lease.left <= 0 and lease.permits <= 0 and lease.ends > time.monotonic():
-            raise self._refusal(lease.ends)
-        granted = await self._take_chunk(subject, lease)
-        if not granted:
-            raise self._refusal(self._leases[subject].ends)
+        while not self.take(subject):
+            lease = self._leases.get(subject)
+            if lease is not None and lease.left <= 0 and lease.ends > time.monotonic():
+                raise self._refusal(lease.ends)
+            # However many wait, one asks the database.
+            asking = self._asking.get(subject)
+            if asking is None:
+                asking = self._asking[subject] = asyncio.ensure_future(self._ask(subject, lease))
+                asking.add_done_callback(lambda task: self._asked(subject, task))
+            await asyncio.shield(asking)
 
-    async def _take_chunk(self, subject: str, lease: _Lease | None) -> bool:
+    def _asked(self, subject: str, task: asyncio.Future[None]) -> None:
+        del self._asking[subject]
+        if not task.cancelled():
+            task.exception()  # those who wait have it; there may be none left
+
+    async def _ask(self, subject: str, lease: _Lease | None) -> None:
         left = lease.left if lease is not None and lease.ends > time.monotonic() else self._limit
         chunk = max(1, min(self._greatest_chunk, left // _CHUNKS))
         async with self._database.system() as session:
@@ -83,11 +95,11 @@ class RateLimiter:
                 values = {"subject": subject, "chunk": size, "limit": self._limit, "window": WINDOW_S}
                 row = (await run_sql(session, _TAKE, **values)).one_or_none()
                 if row is not None:
-                    self._remember(subject, size - 1, self._limit - row.taken, row.seconds)
-                    return True
-            seconds = (await run_sql(session, _LEFT, window=WINDOW_S)).scalar_one()
-        self._remember(subject, 0, 0, seconds)
-        return False
+                    break
+            else:
+                size = 0
+                row = (await run_sql(session, _NONE_LEFT, limit=self._limit, window=WINDOW_S)).one()
+        self._remember(subject, size, self._limit - row.taken, row.seconds)
 
     def _remember(self, subject: str, permits: int, left: int, seconds: float) -> None:
         moment = time.monotonic()

@@ -1,0 +1,71 @@
+"""Users: the people of a customer. Only administrators see and change them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from api.dependencies import Admin, NewId, PageSize, PageToken, Principal, TenantSession
+from api.routing import Router
+from api.schemas.accounts import UserCreate, UserRecord, UserUpdate
+from api.schemas.common import PageOf
+from redraft.domain.customers import (
+    create_user,
+    delete_user,
+    get_user,
+    list_users,
+    set_disabled,
+    set_password,
+    set_role,
+)
+from redraft.domain.errors import conflict
+
+router = Router(prefix="/v1.0/users", tags=["users"])
+
+
+@router.post("", operation_id="create_user", summary="Create a user")
+async def create(body: UserCreate, principal: Admin, session: TenantSession, new_id: NewId) -> UserRecord:
+    """Create a user. User names are unique over all customers."""
+    user = await create_user(session, principal.customer_id, body.username, body.password, body.role, user_id=new_id)
+    return UserRecord.of(user)
+
+
+@router.get("", operation_id="list_users", summary="List users")
+async def list_all(principal: Admin, session: TenantSession, size: PageSize, cursor: PageToken) -> PageOf[UserRecord]:
+    """List the users, newest first."""
+    page = await list_users(session, cursor, size)
+    return PageOf[UserRecord].build(page.items, page.next_token, UserRecord.of)
+
+
+@router.get("/{user_id}", operation_id="get_user", summary="Read a user")
+async def read(user_id: UUID, principal: Admin, session: TenantSession) -> UserRecord:
+    """Read a user."""
+    return UserRecord.of(await get_user(session, user_id))
+
+
+@router.put("/{user_id}", operation_id="replace_user", summary="Change a user")
+@router.patch("/{user_id}", operation_id="update_user", summary="Change a user")
+async def change(user_id: UUID, body: UserUpdate, principal: Admin, session: TenantSession) -> UserRecord:
+    """Change role or password, disable or enable; it holds from the user's next request on."""
+    user = await get_user(session, user_id)
+    if body.disabled or (body.role is not None and body.role.value != user.role):
+        _refuse_own(principal, user_id)
+    if body.role is not None:
+        set_role(session, user, body.role)
+    if body.disabled is not None:
+        set_disabled(session, user, body.disabled)
+    if body.password is not None:
+        await set_password(session, user, body.password)
+    return UserRecord.of(user)
+
+
+@router.delete("/{user_id}", operation_id="delete_user", summary="Delete a user")
+async def delete(user_id: UUID, principal: Admin, session: TenantSession) -> UserRecord:
+    """Delete a user; it is refused at once."""
+    _refuse_own(principal, user_id)
+    return UserRecord.of(await delete_user(session, user_id))
+
+
+def _refuse_own(principal: Principal, user_id: UUID) -> None:
+    """Nobody locks themselves out by mistake. Raises OWN_USER."""
+    if principal.user_id == user_id:
+        raise conflict("OWN_USER", "you cannot take away your own access; another administrator can")
