@@ -92,9 +92,7 @@ def _chain(first: str, file: TextIO) -> Iterator[str]:
     yield from file
 
 
-def _record(
-    experiment: object, order: object, variant: object, cell: object, score: object, line: int
-) -> Record:
+def _record(experiment: object, order: object, variant: object, cell: object, score: object, line: int) -> Record:
     number = _number(order, "order", line)
     if number is None:
         raise InputError(f"line {line}: order is empty; it must be a number")

@@ -52,9 +52,7 @@ class Design:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ValueError(f"low must be below high, both finite; they are {self.low} and {self.high}")
         if not 0 <= self.minimum_lift < self.high - self.low:
-            raise ValueError(
-                f"minimum_lift must lie between 0 and {self.high - self.low}, not {self.minimum_lift}"
-            )
+            raise ValueError(f"minimum_lift must lie between 0 and {self.high - self.low}, not {self.minimum_lift}")
 
     @property
     def arms(self) -> int:

@@ -86,16 +86,12 @@ def _check_live(race: Race, scores: Floats, kept: Ints) -> None:
     """Refuse scores in which the control, or an arm the rule had not dropped, was left out."""
     bare = np.isnan(scores[kept, 0])
     if bare.any():
-        raise ValueError(
-            f"the control has no score in cell {kept[bare.argmax()]}; exclude a cell for all arms"
-        )
+        raise ValueError(f"the control has no score in cell {kept[bare.argmax()]}; exclude a cell for all arms")
     missing = race.why[0] == Why.MISSING
     if missing.any():
         arm = int(missing.argmax())
         cell = kept[race.met[0, arm]]
-        raise ValueError(
-            f"arm {arm + 1} is live but has no score in cell {cell}; exclude a cell for all arms"
-        )
+        raise ValueError(f"arm {arm + 1} is live but has no score in cell {cell}; exclude a cell for all arms")
 
 
 def _checked(design: Design, scores: Floats) -> Floats:

@@ -178,9 +178,7 @@ class Race:
         self.peak = np.maximum(self.peak, np.where(betting, self.account + self.pot[:, None], 0.0))
         self._record(control, arm, difference, betting, running)
 
-    def _record(
-        self, control: Floats, arm: Floats, difference: Floats, betting: Bools, running: Bools
-    ) -> None:
+    def _record(self, control: Floats, arm: Floats, difference: Floats, betting: Bools, running: Bools) -> None:
         self.total[:, 0] += control[:, 0]
         self.total[:, 1:] += arm
         self.control_total += np.where(betting, control, 0.0)
@@ -241,10 +239,7 @@ class Race:
     def _release(self, looked: Bools) -> None:
         """Move cash to the accounts of live arms, most to those in the lead; all of it to a last one."""
         pace, share = self.rule.pace, self.cells / np.maximum(self.rule.span, 1.0)
-        kept = (
-            np.clip((pace.release_to - share) / (pace.release_to - pace.release_from), 0.0, 1.0) ** 2
-            * self.rule.pot
-        )
+        kept = np.clip((pace.release_to - share) / (pace.release_to - pace.release_from), 0.0, 1.0) ** 2 * self.rule.pot
         kept = np.where(self.live.sum(axis=1) <= 1, 0.0, kept)
         released = np.where(looked & self.active, np.maximum(self.pot - kept, 0.0), 0.0)
         if not released.any():

@@ -151,18 +151,12 @@ def verdict_of(race: Race, run: int, winner: ArmReport | None, *, undecided: boo
     if winner is not None:
         return _won(winner)
     if end is End.CONTROL_IS_BEST:
-        return Verdict(
-            "control_is_best", None, "Every variant was shown to lack the smallest lift that matters."
-        )
+        return Verdict("control_is_best", None, "Every variant was shown to lack the smallest lift that matters.")
     if end is End.FUTILE:
-        return Verdict(
-            "no_difference_found", None, "No variant had a fair chance left to show a lift that matters."
-        )
+        return Verdict("no_difference_found", None, "No variant had a fair chance left to show a lift that matters.")
     if undecided:
         return Verdict("undecided", None, "The scores ran out before the rule could end.")
-    return Verdict(
-        "no_difference_found", None, "All trials were spent and no variant was shown to be better."
-    )
+    return Verdict("no_difference_found", None, "All trials were spent and no variant was shown to be better.")
 
 
 def _won(arm: ArmReport) -> Verdict:

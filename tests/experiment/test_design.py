@@ -61,8 +61,6 @@ def test_cells_are_drawn_uniformly_with_replacement() -> None:
         (["p"], ["a"], -1, "count must not be negative, but is -1"),
     ],
 )
-def test_cells_from_nothing(
-    personas: list[str], scenarios: list[str], count: int | None, message: str
-) -> None:
+def test_cells_from_nothing(personas: list[str], scenarios: list[str], count: int | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         draw_cells(Design(variants=1), personas, scenarios, count)

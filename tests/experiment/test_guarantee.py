@@ -50,9 +50,7 @@ class Enumeration:
 
 BITS = np.array(list(product([0.0, 1.0], repeat=2)))
 ONE_VARIANT = Enumeration(BITS, cells=6, delta=0.2, trials=np.inf)
-THREE_POINTS = Enumeration(
-    np.array(list(product([0.0, 0.3, 1.0], repeat=2))), cells=4, delta=0.3, trials=np.inf
-)
+THREE_POINTS = Enumeration(np.array(list(product([0.0, 0.3, 1.0], repeat=2))), cells=4, delta=0.3, trials=np.inf)
 TWO_VARIANTS = Enumeration(np.array(list(product([0.0, 1.0], repeat=3))), cells=5, delta=0.3, trials=np.inf)
 STEERED = Enumeration(np.array(list(product([0.0, 1.0], repeat=3))), cells=5, delta=0.3, trials=13)
 ALL = [ONE_VARIANT, THREE_POINTS, TWO_VARIANTS, STEERED]
@@ -73,9 +71,9 @@ def test_the_enumeration_can_fail(enumeration: Enumeration) -> None:
 def test_false_winners_for_any_distribution(enumeration: Enumeration, data: st.DataObject) -> None:
     """Any joint distribution of the arms' scores, whichever variants it makes better."""
     weights = data.draw(
-        st.lists(
-            st.floats(0, 1), min_size=len(enumeration.outcomes), max_size=len(enumeration.outcomes)
-        ).filter(lambda drawn: sum(drawn) > 1e-3)
+        st.lists(st.floats(0, 1), min_size=len(enumeration.outcomes), max_size=len(enumeration.outcomes)).filter(
+            lambda drawn: sum(drawn) > 1e-3
+        )
     )
     enumeration.check(np.array(weights) / sum(weights))
 

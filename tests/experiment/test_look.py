@@ -74,9 +74,7 @@ def test_the_scale_of_scores_does_not_matter(seed: int, scale: float) -> None:
     rng = np.random.default_rng(seed)
     unit = np.clip(rng.normal([0.5, 0.5, 0.62], 0.2, (60, 3)), 0, 1)
     plain = look(Design(variants=2, delta=0.2, cells=60, minimum_lift=0.03, high=1), unit)
-    scaled = look(
-        Design(variants=2, delta=0.2, cells=60, minimum_lift=0.03 * scale, high=scale), unit * scale
-    )
+    scaled = look(Design(variants=2, delta=0.2, cells=60, minimum_lift=0.03 * scale, high=scale), unit * scale)
     assert scaled.next_arms == plain.next_arms
     assert (scaled.verdict is None) == (plain.verdict is None)
     if scaled.verdict is not None and plain.verdict is not None:

@@ -25,9 +25,7 @@ def records(seed: int, means: list[float], cells: int, group: int = 1, name: str
     rows: list[Record] = []
     for cell in range(cells):
         for arm, variant in enumerate(names):
-            rows.append(
-                Record(name, cell // group, variant, f"c{cell}", float(scores[cell, arm]), len(rows) + 2)
-            )
+            rows.append(Record(name, cell // group, variant, f"c{cell}", float(scores[cell, arm]), len(rows) + 2))
     return rows
 
 
