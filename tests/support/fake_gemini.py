@@ -50,9 +50,14 @@ class Call:
     ended: Literal["open", "answered", "gone"] = "open"
 
     @property
+    def text_parts(self) -> list[str]:
+        """The texts the model was given to read, in order, the system instruction first."""
+        return model_wire.texts(self.dialect, self.body)
+
+    @property
     def text(self) -> str:
         """Everything the model was given to read."""
-        return "\n".join(model_wire.texts(self.dialect, self.body))
+        return "\n".join(self.text_parts)
 
     @property
     def schema(self) -> Json | None:

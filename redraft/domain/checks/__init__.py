@@ -9,6 +9,7 @@ from redraft.domain.checks.private_data import check_private_data
 from redraft.domain.checks.variables import (
     check_new_variables,
     check_template_variables,
+    replace_variables,
     template_variables,
 )
 from redraft.domain.checks.wording import MAX_PROMPT_BYTES, check_changed, check_language, check_length
@@ -18,6 +19,7 @@ __all__ = [
     "CheckDetail",
     "blocking_failures",
     "check_draft",
+    "replace_variables",
     "template_variables",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from redraft.domain.checks.check import Check
 
@@ -25,16 +26,20 @@ def template_variables(text: str) -> list[str]:
     `{price:.2f}` is `{price}`, `${city:-Paris}` is `${city}`. The three notations are different variables,
     because only one of them is filled in by the program that uses the prompt.
     """
-    found: dict[str, None] = {}
-    for match in _VARIABLE.finditer(text):
-        if (double := match["double"]) is not None:
-            name = _SPACES.sub(" ", double.split("|", 1)[0]).strip()
-            found["{{" + name + "}}"] = None
-        elif (dollar := match["dollar"]) is not None:
-            found["${" + dollar + "}"] = None
-        else:
-            found["{" + match["single"] + "}"] = None
-    return list(found)
+    return list(dict.fromkeys(map(_spelling, _VARIABLE.finditer(text))))
+
+
+def replace_variables(text: str, value: Callable[[str], str]) -> str:
+    """Return `text` with each variable replaced by its `value`, which is given what `template_variables` calls it."""
+    return _VARIABLE.sub(lambda match: value(_spelling(match)), text)
+
+
+def _spelling(match: re.Match[str]) -> str:
+    if (double := match["double"]) is not None:
+        return "{{" + _SPACES.sub(" ", double.split("|", 1)[0]).strip() + "}}"
+    if (dollar := match["dollar"]) is not None:
+        return "${" + dollar + "}"
+    return "{" + match["single"] + "}"
 
 
 def check_template_variables(original: str, draft: str) -> Check:

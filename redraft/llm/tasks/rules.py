@@ -34,8 +34,8 @@ _THIRD_PERSON = re.compile(r"\b(?:the|an?) (?:assistant|agent|bot|ai|finding)\b"
 
 
 @dataclass(slots=True)
-class _Answers:
-    """What the model made of the faults so far."""
+class Rules:
+    """What the model made of the faults: each rule with its fault, and how many of them gave none."""
 
     rules: list[tuple[str, Fault]] = field(default_factory=list)
     dropped: int = 0
@@ -50,22 +50,14 @@ async def propose_rules(model: LanguageModel, brief: ProposalBrief) -> Draft:
     At most `MAX_CALLS` calls, decoded greedily. Raises ModelAnswerUnusable when no finding became a usable rule,
     and what the model raises, except that an unusable answer to one call only loses that rule.
     """
-    faults = find_faults(brief.evidence)
-    answers = _Answers(model=model.name)
-    for fault in faults[:MAX_CALLS]:
-        rule = await _ask(model, fault, answers)
-        if rule and _usable(rule, fault) and not _known(rule, answers, brief):
-            answers.rules.append((rule, fault))
-        else:
-            answers.dropped += 1
-    await asyncio.to_thread(_drop_private, answers, brief)
+    answers = await write_rules(model, brief)
     if not answers.rules:
-        raise _nothing(faults, answers)
-    text = _append(brief.original_prompt, [rule for rule, _ in answers.rules])
+        raise _nothing(answers)
+    text = append_rules(brief.original_prompt, [rule for rule, _ in answers.rules])
     return Draft(
         text=text,
         rationale=_rationale(answers, len(brief.evidence)),
-        changes=tuple(_change(rule, fault) for rule, fault in answers.rules),
+        changes=tuple(describe_rule(rule, fault) for rule, fault in answers.rules),
         checks=await check(brief, text),
         usage=answers.usage,
         model=answers.model,
@@ -74,7 +66,23 @@ async def propose_rules(model: LanguageModel, brief: ProposalBrief) -> Draft:
     )
 
 
-async def _ask(model: LanguageModel, fault: Fault, answers: _Answers) -> str | None:
+async def write_rules(model: LanguageModel, brief: ProposalBrief) -> Rules:
+    """Ask for one rule for each fault, at most `MAX_CALLS` times.
+
+    Raises what the model raises, except that an unusable answer to one call only loses that rule.
+    """
+    answers = Rules(model=model.name)
+    for fault in find_faults(brief.evidence)[:MAX_CALLS]:
+        rule = await _ask(model, fault, answers)
+        if rule and _usable(rule, fault) and not _known(rule, answers, brief):
+            answers.rules.append((rule, fault))
+        else:
+            answers.dropped += 1
+    await asyncio.to_thread(_drop_private, answers, brief)
+    return answers
+
+
+async def _ask(model: LanguageModel, fault: Fault, answers: Rules) -> str | None:
     answers.calls += 1
     try:
         answer = await model.generate(_request(fault))
@@ -124,7 +132,7 @@ def _usable(rule: str, fault: Fault) -> bool:
     )
 
 
-def _drop_private(answers: _Answers, brief: ProposalBrief) -> None:
+def _drop_private(answers: Rules, brief: ProposalBrief) -> None:
     """Drop rules that carry private data, in one pass over the transcripts."""
     text = "\n".join(rule for rule, _ in answers.rules)
     found = private_spans(brief.original_prompt, text, brief.transcripts, language=brief.language_tag)
@@ -133,7 +141,7 @@ def _drop_private(answers: _Answers, brief: ProposalBrief) -> None:
     answers.rules = [pair for line, pair in enumerate(answers.rules) if line not in lines]
 
 
-def _known(rule: str, answers: _Answers, brief: ProposalBrief) -> bool:
+def _known(rule: str, answers: Rules, brief: ProposalBrief) -> bool:
     """Tell whether the prompt or an earlier rule says the same already."""
     lines = [line.strip(" -*•\t") for line in brief.original_prompt.splitlines()]
     said = [line for line in lines if 0 < len(line) <= 2 * _MAX_RULE_CHARS] + [other for other, _ in answers.rules]
@@ -144,7 +152,7 @@ def _known(rule: str, answers: _Answers, brief: ProposalBrief) -> bool:
     )
 
 
-def _append(prompt: str, rules: list[str]) -> str:
+def append_rules(prompt: str, rules: list[str]) -> str:
     """Append `rules` as a section, or to the section that an earlier proposal appended."""
     heading = f"## {_HEADING}" if re.search(r"^#", prompt, re.MULTILINE) else f"{_HEADING}:"
     listed = "\n".join(f"- {rule}" for rule in rules)
@@ -155,7 +163,8 @@ def _append(prompt: str, rules: list[str]) -> str:
     return f"{body}\n{listed}\n" if own_section else f"{body}\n\n{heading}\n\n{listed}\n"
 
 
-def _change(rule: str, fault: Fault) -> Change:
+def describe_rule(rule: str, fault: Fault) -> Change:
+    """Return the change that appending `rule` is."""
     return Change(
         summary=f"Adds “{rule}”, because: {fault.sentence}",
         audit_ids=list(fault.audit_ids),
@@ -163,7 +172,7 @@ def _change(rule: str, fault: Fault) -> Change:
     )
 
 
-def _rationale(answers: _Answers, conversations: int) -> str:
+def _rationale(answers: Rules, conversations: int) -> str:
     """Compose the rationale from the findings. It is in English, as the findings are."""
     count = len(answers.rules)
     added = "One rule was" if count == 1 else f"{count} rules were"
@@ -180,8 +189,8 @@ def _rationale(answers: _Answers, conversations: int) -> str:
     return "\n".join(lines)
 
 
-def _nothing(faults: list[Fault], answers: _Answers) -> ModelAnswerUnusable:
-    if faults:
+def _nothing(answers: Rules) -> ModelAnswerUnusable:
+    if answers.calls:
         reason = f"The small model made no usable rule of {answers.calls} findings."
     else:
         reason = "No low score comes with an English reason that says what the assistant did wrong."

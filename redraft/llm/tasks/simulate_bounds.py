@@ -1,0 +1,73 @@
+"""What a trial can take at most: said before anything is spent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from redraft.domain.checks.wording import MAX_PROMPT_BYTES
+from redraft.domain.personas import PersonaCard
+from redraft.llm.port import LanguageModel, ModelRequest
+from redraft.llm.tasks.judge_trial import judge_request
+from redraft.llm.tasks.simulate_agent import agent_request, fill_variables
+from redraft.llm.tasks.simulate_brief import Line, ScenarioDraft, TrialBrief, TrialLimits
+from redraft.llm.tasks.simulate_persona import GOAL_BYTES, PERSONA_BYTES, SITUATION_BYTES, persona_request
+
+_MARK_BYTES = 64
+"""No mark of `cut_text` and no label of a message is longer."""
+
+_ROOM_BYTES = 4_000
+
+
+def greatest_calls_of_trial(max_turns: int) -> int:
+    """Return the most calls that one trial makes: persona and agent once a turn, and the judge."""
+    return 2 * max_turns + 1
+
+
+def greatest_variant_bytes(original: str, max_prompt_bytes: int = MAX_PROMPT_BYTES) -> int:
+    """Return how long a variant of `original` may be, in bytes as the agent reads it: variables filled in.
+
+    Twice the original, or 4,000 bytes more: a variant that is longer is dropped, so that the cost of an experiment
+    can be bounded before its variants exist.
+    """
+    size = len(fill_variables(original).encode())
+    return max(min(max(2 * size, size + _ROOM_BYTES), max_prompt_bytes), size)
+
+
+def greatest_cost_of_trial(
+    model: LanguageModel, *, prompt_bytes: int, max_turns: int, limits: TrialLimits | None = None
+) -> Decimal:
+    """Return an upper bound of what one trial can cost, in USD.
+
+    `prompt_bytes`: the longest prompt as the agent reads it (`greatest_variant_bytes`). Every message is taken to be
+    as long as it may be, every byte to be a token, every answer to use all its tokens.
+    """
+    limits = limits or TrialLimits.of(model)
+    brief = _longest_brief(max_turns)
+    cost = Decimal(0)
+    lines: list[Line] = []
+    for _ in range(max_turns):
+        cost += model.greatest_cost(_padded(persona_request(brief, lines, limits), len(lines)))
+        lines.append(_longest(limits, "persona"))
+        cost += model.greatest_cost(agent_request(brief, "x" * prompt_bytes, lines, limits))
+        lines.append(_longest(limits, "agent"))
+    if model.small:
+        return cost
+    return cost + model.greatest_cost(_padded(judge_request(brief, lines, "turn_limit", limits), len(lines)))
+
+
+def _longest_brief(max_turns: int) -> TrialBrief:
+    card = PersonaCard(id="", name="", description="x" * PERSONA_BYTES, created_at=datetime(2025, 1, 1, tzinfo=UTC))
+    scenario = ScenarioDraft(name="x", situation="x" * SITUATION_BYTES, goal="x" * GOAL_BYTES)
+    return TrialBrief(prompt="", persona=card, scenario=scenario, seed=0, max_turns=max_turns)
+
+
+def _longest(limits: TrialLimits, role: str) -> Line:
+    greatest = limits.agent_bytes if role == "agent" else limits.persona_bytes
+    return Line.model_validate({"role": role, "content": "x" * (greatest + _MARK_BYTES)})
+
+
+def _padded(request: ModelRequest, messages: int) -> ModelRequest:
+    """Leave room for what cuts and labels may add: to each message, to persona, situation, goal and language."""
+    return replace(request, system=request.system + "x" * (_MARK_BYTES * (messages + 5)))
