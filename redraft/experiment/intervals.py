@@ -21,7 +21,7 @@ from redraft.experiment.horizon_bet import Floats
 
 CAP = 0.95  # greatest share of a purse staked on one cell
 HALVINGS = 26
-LEAST_EXPONENT = -300.0  # exp of what is below and its inverse do not both fit a float
+GREATEST_EXPONENT = 300.0  # exp of more than that, or of its negative, may not fit a float
 GREATEST_RATIO = 1000.0  # a lift beyond this counts as unbounded
 
 
@@ -59,11 +59,11 @@ class Bets:
         paid_in = np.zeros(len(grown))
         for cell, amount in self.deposits:
             paid_in[cell] += amount / 2
-        if grown.min() > LEAST_EXPONENT:
+        if np.abs(grown).max() < GREATEST_EXPONENT:
             purse = np.exp(grown) * np.cumsum(paid_in * np.exp(-grown))
         else:
             since = np.where(np.tri(len(grown), dtype=bool), grown[:, None] - grown[None, :], -np.inf)
-            purse = np.exp(since) @ paid_in
+            purse = np.exp(np.minimum(since, GREATEST_EXPONENT)) @ paid_in
         return bool(purse.max() < 1 / self.delta)
 
 
