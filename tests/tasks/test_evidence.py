@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redraft.domain.evidence import AuditedCall, Message
-from redraft.llm.tasks import AuditEvidence, Evidence
-from redraft.llm.tasks.evidence import render_evidence, render_messages
+from redraft.llm.tasks.evidence import AuditEvidence, Evidence, render_evidence, render_messages
 from redraft.llm.tasks.fence import Fence, strip_fences
 from redraft.llm.tasks.tokens import cut_parts, cut_text, estimate_tokens, shares
 from tests.tasks.scripted import audited_call, said

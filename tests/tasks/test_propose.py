@@ -8,7 +8,7 @@ import pytest
 
 from redraft.domain.checks import blocking_failures
 from redraft.llm.port import ModelAnswerUnusable, ModelUnavailable
-from redraft.llm.tasks import ProposalBrief, propose
+from redraft.llm.tasks.propose import ProposalBrief, propose
 from tests.tasks.scripted import USED, ScriptedModel, audited_call
 
 ORIGINAL = "You book tables at {{place}}. Be polite."

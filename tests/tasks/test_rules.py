@@ -6,8 +6,9 @@ import pytest
 
 from redraft.domain.checks import blocking_failures
 from redraft.llm.port import ModelAnswerUnusable, ModelRequest, ModelUnavailable
-from redraft.llm.tasks import AuditEvidence, ProposalBrief, propose
+from redraft.llm.tasks.evidence import AuditEvidence
 from redraft.llm.tasks.faults import find_faults
+from redraft.llm.tasks.propose import ProposalBrief, propose
 from redraft.llm.tasks.rules import MAX_CALLS
 from tests.tasks.scripted import USED, Answer, ScriptedModel, audited_call
 

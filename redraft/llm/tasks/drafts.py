@@ -43,11 +43,6 @@ class ProposalBrief:
         return [*map(AuditEvidence, self.calls), *self.more]
 
     @property
-    def language_tag(self) -> str:
-        """The language, or the default when it is no language tag: it is written into our instructions."""
-        return self.language if _LANGUAGE_TAG.fullmatch(self.language) else DEFAULT_LANGUAGE
-
-    @property
     def transcripts(self) -> list[str]:
         """What was said, and what tools were given and returned: one text per piece of evidence."""
         return ["\n".join(map(_said, piece.messages)) for piece in self.evidence]
@@ -82,6 +77,11 @@ class Draft:
     calls: int
 
 
+def language_tag(language: str) -> str:
+    """Return `language`, or the default when it is no language tag: it is written into our instructions."""
+    return language if _LANGUAGE_TAG.fullmatch(language) else DEFAULT_LANGUAGE
+
+
 async def check(brief: ProposalBrief, text: str) -> tuple[Check, ...]:
     """Check a draft in a thread: long transcripts take seconds, and the caller has to heartbeat."""
     checks = await asyncio.to_thread(
@@ -89,7 +89,7 @@ async def check(brief: ProposalBrief, text: str) -> tuple[Check, ...]:
         brief.original_prompt,
         text,
         brief.transcripts,
-        language=brief.language_tag,
+        language=language_tag(brief.language),
         max_prompt_bytes=brief.max_prompt_bytes,
     )
     return tuple(checks)

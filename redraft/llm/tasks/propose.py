@@ -17,7 +17,7 @@ from redraft.llm.port import (
     Turn,
     Usage,
 )
-from redraft.llm.tasks.drafts import Change, Draft, ProposalBrief, check
+from redraft.llm.tasks.drafts import Change, Draft, ProposalBrief, check, language_tag
 from redraft.llm.tasks.evidence import Citations, label_evidence, render_evidence
 from redraft.llm.tasks.fence import Fence, strip_fences
 from redraft.llm.tasks.prompt import load
@@ -84,7 +84,7 @@ def _request(brief: ProposalBrief) -> tuple[ModelRequest, Fence]:
     fence = Fence([brief.original_prompt, *pieces])
     values = {
         "token": fence.token,
-        "language": brief.language_tag,
+        "language": language_tag(brief.language),
         "example": "C1",
         "count": len(pieces),
         "prompt": fence.wrap("original-prompt", brief.original_prompt),

@@ -17,7 +17,7 @@ from itertools import pairwise
 from redraft.domain.checks import template_variables
 from redraft.domain.checks.private_data import private_spans
 from redraft.llm.port import LanguageModel, ModelAnswerUnusable, ModelRequest, Turn, Usage
-from redraft.llm.tasks.drafts import Change, Draft, ProposalBrief, check
+from redraft.llm.tasks.drafts import Change, Draft, ProposalBrief, check, language_tag
 from redraft.llm.tasks.faults import Fault, Kind, find_faults, similarity, stem_list, stems
 from redraft.llm.tasks.fence import Fence
 from redraft.llm.tasks.prompt import load
@@ -135,7 +135,7 @@ def _usable(rule: str, fault: Fault) -> bool:
 def _drop_private(answers: Rules, brief: ProposalBrief) -> None:
     """Drop rules that carry private data, in one pass over the transcripts."""
     text = "\n".join(rule for rule, _ in answers.rules)
-    found = private_spans(brief.original_prompt, text, brief.transcripts, language=brief.language_tag)
+    found = private_spans(brief.original_prompt, text, brief.transcripts, language=language_tag(brief.language))
     lines = {text.count("\n", 0, at) for span in found for at in (span.start, span.end - 1)}
     answers.dropped += len(lines)
     answers.rules = [pair for line, pair in enumerate(answers.rules) if line not in lines]
