@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from api import errors
+from api import errors, openapi
 from api.middleware.requests import RequestMiddleware
 from api.middleware.telemetry import TelemetryMiddleware
 from api.routers import ROUTERS
@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None, client: Client | None = None) -
     app.add_middleware(TelemetryMiddleware)
     app.add_middleware(RequestMiddleware)
     errors.install(app)
+    openapi.install(app)
     for router in ROUTERS:
         # Included routers are matched twice per request; these routes are complete as they are.
         app.router.routes.extend(router.routes)

@@ -29,7 +29,7 @@ from redraft.domain.errors import Kind, RedraftError, invalid
 from redraft.domain.strict_json import parse_json
 
 Handler = Callable[[Request], Awaitable[Response]]
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
 class StrictRequest(Request):
@@ -54,13 +54,18 @@ class Route(APIRoute):
         scopes = [call.scope for call in _calls(self.dependant) if isinstance(call, Require)]
         return max(scopes, key=list(Scope).index, default=None)
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether an Idempotency-Key means something here."""
+        return self.methods == {"POST"} and may_repeat(self.endpoint)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's handler within ours."""
         endpoint = super().get_route_handler()
         access, transaction = self.access, tenant_session in _calls(self.dependant)
         methods = self.methods or set()
-        with_body = bool(methods & _BODY_METHODS)
-        repeatable = methods == {"POST"} and may_repeat(self.endpoint)
+        with_body = bool(methods & BODY_METHODS)
+        repeatable = self.repeatable
 
         async def run(request: Request, keep: Keep | None) -> Response:
             return await _run_in_transaction(request, endpoint, keep) if transaction else await endpoint(request)
@@ -88,7 +93,13 @@ class Router(APIRouter):
     """A router of such routes. Every router module exposes one as `router`."""
 
     def __init__(self, *, prefix: str = "", tags: list[str] | None = None, **options: Any) -> None:
+        options.setdefault("generate_unique_id_function", _operation_id)
         super().__init__(prefix=prefix, tags=list(tags or []), route_class=Route, **options)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return the operation id of a route: its endpoint's name, which is stable and reads well in a client."""
+    return route.name
 
 
 def _calls(dependant: Dependant) -> list[Any]:

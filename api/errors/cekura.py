@@ -8,6 +8,13 @@ from redraft.domain.errors import Kind, RedraftError
 
 _WHOLE_BODY = "non_field_errors"
 
+SCHEMA: dict[str, Any] = {
+    "title": "FieldErrors",
+    "description": "The texts for each field; other errors have one text in `detail`.",
+    "type": "object",
+    "additionalProperties": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+}
+
 
 def body(error: RedraftError, request_id: str) -> dict[str, Any]:
     """Render an error; this dialect has no place for the request id but the header."""

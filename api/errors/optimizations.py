@@ -24,6 +24,22 @@ _CODES = {
 # The core's reasons for a conflict, in this dialect's words.
 _CONFLICTS = {"STATE_INVALID": "INVALID_STATE", "INVALID_STATE": "INVALID_STATE", "PROMPT_VERSION_DRIFTED": "DRIFTED"}
 
+SCHEMA: dict[str, Any] = {
+    "title": "CodeError",
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string", "enum": sorted({*_CODES.values(), *_CONFLICTS.values()})},
+                "message": {"type": "string"},
+            },
+        }
+    },
+}
+
 
 def body(error: RedraftError, request_id: str) -> dict[str, Any]:
     """Render an error; this dialect has no place for the request id but the header."""

@@ -22,6 +22,25 @@ _STATUS = {
     Kind.UNAVAILABLE: "UNAVAILABLE",
 }
 
+SCHEMA: dict[str, Any] = {
+    "title": "Error",
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["status", "reason", "message", "request_id"],
+            "properties": {
+                "status": {"type": "string", "enum": sorted(set(_STATUS.values()))},
+                "reason": {"type": "string", "description": "Upper-case code of what is wrong."},
+                "message": {"type": "string", "description": "What is wrong and what would be right."},
+                "request_id": {"type": "string"},
+                "details": {"type": "object", "description": "The offending ids or fields."},
+            },
+        }
+    },
+}
+
 
 def body(error: RedraftError, request_id: str) -> dict[str, Any]:
     """Render an error; `details` is there when there are any."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, Field
@@ -17,6 +18,11 @@ from redraft.store.tables import User
 from redraft.store.tables.base import now
 
 router = Router(tags=["auth"])
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "The user name or the password is wrong."},
+    429: {"description": "Too many attempts for this name or from this address."},
+    503: {},
+}
 
 
 class Login(BaseModel):
@@ -33,8 +39,8 @@ class LoggedIn(BaseModel):
     token: str = Field(examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl"])
 
 
-@router.post("/auth/login", operation_id="log_in")
-@router.post("/v1.0/auth/login", operation_id="log_in_v1")
+@router.post("/auth/login", operation_id="log_in", summary="Log in", responses=_REFUSALS)
+@router.post("/v1.0/auth/login", operation_id="log_in_v1", summary="Log in", responses=_REFUSALS)
 async def log_in(body: Login, request: Request, state: State) -> LoggedIn:
     """Exchange a user name and password for a token. Attempts are limited per user name and per address."""
     address = request.client.host if request.client is not None else "unknown"

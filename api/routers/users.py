@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from api.dependencies import Admin, NewId, PageSize, PageToken, Principal, TenantSession
@@ -20,6 +21,7 @@ from redraft.domain.customers import (
 from redraft.domain.errors import conflict
 
 router = Router(prefix="/v1.0/users", tags=["users"])
+_OWN: dict[int | str, dict[str, Any]] = {409: {"description": "It would take away the caller's own access."}}
 
 
 @router.post("", operation_id="create_user", summary="Create a user")
@@ -42,8 +44,8 @@ async def read(user_id: UUID, principal: Admin, session: TenantSession) -> UserR
     return UserRecord.of(await get_user(session, user_id))
 
 
-@router.put("/{user_id}", operation_id="replace_user", summary="Change a user")
-@router.patch("/{user_id}", operation_id="update_user", summary="Change a user")
+@router.put("/{user_id}", operation_id="replace_user", summary="Change a user", responses=_OWN)
+@router.patch("/{user_id}", operation_id="update_user", summary="Change a user", responses=_OWN)
 async def change(user_id: UUID, body: UserUpdate, principal: Admin, session: TenantSession) -> UserRecord:
     """Change role or password, disable or enable; it holds from the user's next request on."""
     user = await get_user(session, user_id)
@@ -58,7 +60,7 @@ async def change(user_id: UUID, body: UserUpdate, principal: Admin, session: Ten
     return UserRecord.of(user)
 
 
-@router.delete("/{user_id}", operation_id="delete_user", summary="Delete a user")
+@router.delete("/{user_id}", operation_id="delete_user", summary="Delete a user", responses=_OWN)
 async def delete(user_id: UUID, principal: Admin, session: TenantSession) -> UserRecord:
     """Delete a user; it is refused at once."""
     _refuse_own(principal, user_id)
