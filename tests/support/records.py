@@ -1,0 +1,75 @@
+"""One record of each kind, so that every route of the application can be asked for it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+
+from api.routing import Route
+from redraft.domain.access import Role
+from redraft.store.database import Database
+from redraft.store.ids import new_id
+from redraft.store.tables import Proposal
+from tests.support.customers import CustomerFixture
+from tests.support.voipbin import Caller
+
+UNKNOWN = "11111111-1111-1111-1111-111111111111"
+# Bodies that say enough to get past validation, where `{}` does not.
+BODIES: dict[str, dict[str, Any]] = {
+    "edit_proposal": {"proposed_prompt": "Be kind."},
+}
+
+
+def routes_of(app: FastAPI) -> list[tuple[str, Route]]:
+    """Return (method, route) for every route of the API."""
+    found = [route for route in app.routes if isinstance(route, Route)]
+    return [(method, route) for route in found for method in sorted(route.methods or ())]
+
+
+async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, database: Database) -> dict[str, str]:
+    """Make one record of each kind and return the ids by the names that paths use for them."""
+    caller = Caller(http, customer.headers)
+    ai = await caller.an_ai()
+    call = await caller.a_call(ai)
+    audit = await caller.an_audit(call)
+    user_id = await customer.new_user(f"{customer.username}-other", Role.VIEWER)
+    key = (await caller.get("/accesskeys")).json()["result"][0]
+    return {
+        "ai_id": ai["id"],
+        "history_id": ai["current_prompt_history_id"],
+        "aicall_id": call["id"],
+        "audit_id": audit["id"],
+        "proposal_id": str(await _a_proposal(database, customer, ai)),
+        "user_id": str(user_id),
+        "key_id": key["id"],
+    }
+
+
+async def _a_proposal(database: Database, customer: CustomerFixture, ai: dict[str, Any]) -> UUID:
+    proposal = Proposal(
+        id=new_id(),
+        customer_id=customer.id,
+        prompt_id=UUID(ai["id"]),
+        basis_version_id=UUID(ai["current_prompt_history_id"]),
+        original_prompt=ai["init_prompt"],
+        proposed_prompt="Better.",
+        status="completed",
+    )
+    async with database.tenant(customer.id) as session:
+        session.add(proposal)
+    return proposal.id
+
+
+def path_of(route: Route, ids: dict[str, str]) -> str:
+    """Return the path of a route with ids filled in. Raises KeyError for a kind of record that is not known here."""
+    return route.path.format(**{name: ids[name] for name in route.param_convertors})
+
+
+async def ask(http: httpx.AsyncClient, method: str, route: Route, path: str, headers: dict[str, str]) -> httpx.Response:
+    """Send a request that the route would understand."""
+    body = BODIES.get(route.operation_id or route.name, {})
+    options: dict[str, Any] = {"json": body} if method in {"POST", "PUT", "PATCH"} else {}
+    return await http.request(method, path, headers=headers, **options)
