@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None, client: Client | None = None) -
         summary="Improves the prompt of an AI in production and proves that it did.",
         lifespan=lifespan,
         redirect_slashes=False,
+        swagger_ui_oauth2_redirect_url=None,
     )
     app.add_middleware(TelemetryMiddleware)
     app.add_middleware(RequestMiddleware)
