@@ -24,10 +24,13 @@ from redraft.store.database import Database
 from redraft.telemetry import start_metrics, start_tracing
 from runtime.client import connect
 
+# Longer than the server's own limits: only a server that has fallen silent is given up like this.
+_PATIENCE_S = 17.0
+
 
 async def make_state(settings: Settings, client: Client | None) -> AppState:
     """Return what the process holds. Neither PostgreSQL nor Temporal has to be there yet."""
-    database = Database.connect(settings)
+    database = Database.connect(settings, patience_s=_PATIENCE_S)
     client = client or await connect(settings, lazy=True)
     return AppState(
         settings=settings,

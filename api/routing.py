@@ -7,6 +7,7 @@ same transaction as the work. So a route finds in its dependencies what is asked
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
@@ -29,6 +30,8 @@ from redraft.domain.errors import Kind, RedraftError, invalid
 from redraft.domain.strict_json import parse_json
 
 Handler = Callable[[Request], Awaitable[Response]]
+# What asks others beside the database has limits of its own; this one is for whatever they forget.
+_PATIENCE_S = 90.0
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -68,7 +71,10 @@ class Route(APIRoute):
         repeatable = self.repeatable
 
         async def run(request: Request, keep: Keep | None) -> Response:
-            return await _run_in_transaction(request, endpoint, keep) if transaction else await endpoint(request)
+            if transaction:
+                return await _run_in_transaction(request, endpoint, keep)
+            async with asyncio.timeout(_PATIENCE_S):
+                return await endpoint(request)
 
         async def handle(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive, request._send)

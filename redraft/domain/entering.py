@@ -7,6 +7,7 @@ by every process.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -85,7 +86,10 @@ class Gate:
             token = verify(await self.signing_key(), credential)
             if token is None:
                 raise _refused()
-        async with AsyncSession(self._database.engine, expire_on_commit=False) as session:
+        async with (
+            asyncio.timeout(self._database.patience_s),
+            AsyncSession(self._database.engine, expire_on_commit=False) as session,
+        ):
             if token is None:
                 principal = await _by_key(session, key_digest(credential))
             else:

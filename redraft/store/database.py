@@ -7,6 +7,7 @@ outbox relay, reconciler and command line.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -47,16 +48,21 @@ def database_url(settings: Settings) -> URL:
 
 
 class Database:
-    """The pool of one process and the two kinds of transaction on it."""
+    """The pool of one process and the two kinds of transaction on it.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    A transaction that takes longer than `patience_s` is given up with TimeoutError, None waits.
+    """
+
+    def __init__(self, engine: AsyncEngine, patience_s: float | None = None) -> None:
         self.engine = engine
+        self.patience_s = patience_s
 
     @classmethod
-    def connect(cls, settings: Settings) -> Self:
+    def connect(cls, settings: Settings, *, patience_s: float | None = None) -> Self:
         """Return a database for these settings; connections open when first needed.
 
-        A statement may take 15 s, a lock 5 s, a connection attempt 5 s: nothing hangs on a database in trouble.
+        A statement may take 15 s, a lock 5 s, a connection attempt 5 s: nothing hangs on a database in trouble. Those
+        times the server keeps; `patience_s` also ends a transaction on a server that says nothing any more.
         """
         engine = create_async_engine(
             database_url(settings),
@@ -64,6 +70,7 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             pool_recycle=1_800,
+            hide_parameters=True,  # an error's text would quote prompts and hashes
             connect_args={
                 "connect_timeout": 5,
                 "application_name": "redraft",
@@ -71,20 +78,29 @@ class Database:
                 " -c idle_in_transaction_session_timeout=60000",
             },
         )
-        return cls(engine)
+        return cls(engine, patience_s)
 
     @asynccontextmanager
     async def tenant(self, customer_id: UUID) -> AsyncIterator[AsyncSession]:
         """One transaction that can see and change only this customer's rows."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        async with self._transaction() as session:
             await run_sql(session, _ENTER_TENANT, customer=str(customer_id))
             yield session
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[AsyncSession]:
         """One transaction of the machinery itself, over all customers, with the few rights it needs."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        async with self._transaction() as session:
             await run_sql(session, _ENTER_SYSTEM)
+            yield session
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncSession]:
+        async with (
+            asyncio.timeout(self.patience_s),
+            AsyncSession(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     async def close(self) -> None:
