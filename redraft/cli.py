@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from redraft.commands import accounts, data, serve
+from redraft.commands import accounts, backup, data, serve
 from redraft.domain.errors import RedraftError
 from redraft.process import leave_cleanly
 from redraft.store.database import MissingDatabaseUrl
@@ -24,6 +24,8 @@ app.command("clean-data")(serve.clean_data)
 app.command()(accounts.budget)
 app.command("import")(data.import_calls)
 app.command()(data.export)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(accounts.customers, name="customer")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")

@@ -61,6 +61,25 @@ class Home:
             os.close(self._lock)
             self._lock = None
 
+    def claimed(self) -> bool:
+        """Return whether a running stack has the folder."""
+        try:
+            lock = os.open(self._lock_file, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports that the last stack chose, by name."""
+        return self._state().get("ports", {})
+
     def stop_leftovers(self, say: Callable[[str], None]) -> None:
         """End the processes that a killed stack left running."""
         leftovers.stop_leftovers(self.folder / "children.json", say)
@@ -75,7 +94,7 @@ class Home:
 
     def choose_ports(self, wanted: Mapping[str, int], say: Callable[[str], None]) -> dict[str, int]:
         """Return a free port for each name: last time's, else the wanted one, else any; remember the choice."""
-        last = self._state().get("ports", {})
+        last = self.ports
         chosen: dict[str, int] = {}
         for name, default in wanted.items():
             usual = int(last.get(name, default))

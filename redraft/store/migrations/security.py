@@ -35,11 +35,17 @@ end $$;
 
 def create_roles() -> None:
     """Make the two roles that transactions take, or say clearly what a superuser has to do."""
+    for statement in role_statements():
+        op.execute(statement)
+
+
+def role_statements() -> list[str]:
+    """Return what makes the roles, for one transaction. They belong to the cluster: a dump of a database has none."""
     # Two migrations at once must not grant the same role twice ("tuple concurrently updated").
-    op.execute("select pg_advisory_xact_lock(7213450881)")
+    statements = ["select pg_advisory_xact_lock(7213450881)"]
     for role in (APP, SYSTEM):
-        op.execute(_CREATE_ROLE.format(role=role))
-        op.execute(f"grant usage on schema public to {role}")
+        statements += [_CREATE_ROLE.format(role=role), f"grant usage on schema public to {role}"]
+    return statements
 
 
 def protect(table: str, *, app: str, system: str, key: str = "customer_id") -> None:
