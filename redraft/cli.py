@@ -40,9 +40,11 @@ def main() -> None:
 
 
 def _run(command: Callable[[], object]) -> None:
+    import psycopg
     from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError, ProgrammingError
 
+    from redraft.embedded.child import EmbeddedError
     from redraft.llm.factory import ModelNotConfigured
     from redraft.llm.prices import PricesUnreadable
     from runtime.codec import BadCodecKeys
@@ -57,12 +59,14 @@ def _run(command: Callable[[], object]) -> None:
         PricesUnreadable,
         BadCodecKeys,
         CodecNotConfigured,
+        EmbeddedError,
     ) as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("\n".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()))
-    except OperationalError as error:
-        _fail(f"The database can't be reached: {str(error.orig).splitlines()[0]}. Check DATABASE_URL.")
+    except (OperationalError, psycopg.OperationalError) as error:
+        reason = error.orig if isinstance(error, OperationalError) else error
+        _fail(f"The database can't be reached: {str(reason).splitlines()[0]}. Check DATABASE_URL.")
     except ProgrammingError as error:
         _fail(f"The database refused: {str(error.orig).splitlines()[0]}. Has `redraft migrate` been run?")
     except KeyboardInterrupt:

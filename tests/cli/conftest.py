@@ -43,7 +43,7 @@ def cli(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         return 0
 
     async def command(*arguments: str, stdin: bytes = b"", database: str | None = None) -> Result:
-        monkeypatch.setenv("DATABASE_URL", database or database_url)
+        monkeypatch.setenv("DATABASE_URL", database_url if database is None else database)
         capsys.readouterr()
         code = await asyncio.to_thread(run, arguments, stdin)
         return Result(code, *capsys.readouterr())
