@@ -92,7 +92,7 @@ class TemporalGateway:
 
     async def proposal_status(self, proposal_id: UUID) -> dict[str, Any] | None:
         """Return where a proposal's workflow is, with the attempt its model call is at; None when it is gone."""
-        handle = self.client.get_workflow_handle_for(ProposalWorkflow.run, proposal_workflow_id(proposal_id))
+        handle = self.client.get_workflow_handle(proposal_workflow_id(proposal_id))
         timeout = timedelta(seconds=self._settings.temporal_timeout_s)
         try:
             status: ProposalStatus = await handle.query(ProposalWorkflow.status, rpc_timeout=timeout)
