@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from redraft.domain.checks import template_variables
 from redraft.llm.port import LanguageModel, ModelAnswer, ModelAnswerUnusable, ModelRequest, Turn, Usage
-from redraft.llm.tasks.drafts import Change
+from redraft.llm.tasks.drafts import Change, language_tag
 from redraft.llm.tasks.evidence import label_evidence, render_evidence
 from redraft.llm.tasks.fence import Fence, strip_fences
 from redraft.llm.tasks.prompt import load
@@ -111,7 +111,7 @@ def _request(sieve: Sieve) -> ModelRequest:
     fence = Fence([brief.original_prompt, brief.intent, taken, refused, *pieces])
     values = {
         "token": fence.token,
-        "language": brief.language_tag,
+        "language": language_tag(brief.language),
         "count": min(sieve.missing, _fitting(brief)),
         "prompt": fence.wrap("original-prompt", brief.original_prompt),
         "variables": fence.wrap("variables", "\n".join(variables)) if variables else "",
