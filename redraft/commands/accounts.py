@@ -17,6 +17,7 @@ from redraft.domain import customers as accounts
 from redraft.domain.access import Role, Scope
 from redraft.domain.budgets import committed_usd
 from redraft.domain.errors import invalid, not_found
+from redraft.embedded.offline import with_database
 from redraft.settings import settings
 from redraft.store.database import Database
 from redraft.store.tables import Customer
@@ -37,7 +38,7 @@ def in_system(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Run work in one transaction of the machinery and return what it returns."""
 
     async def run() -> T:
-        db = Database.connect(settings())
+        db = Database.connect(with_database(settings()))
         try:
             async with db.system() as session:
                 return await work(session)

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from redraft.commands.accounts import find_customer
 from redraft.domain.errors import invalid
 from redraft.domain.languages import check_language
+from redraft.embedded.offline import with_database
 from redraft.exporting import export as export_records
 from redraft.files import whole_file
 from redraft.importing.importer import Importer, Report
@@ -67,7 +68,7 @@ def import_calls(
         raise invalid("--ai", "is needed when the calls come from standard input")
     with _opened(file) as source:
         progress = _Progress(source, None if file == STANDARD else file.stat().st_size)
-        report, importer = asyncio.run(_import(source, customer, destination, settings(), progress))
+        report, importer = asyncio.run(_import(source, customer, destination, with_database(settings()), progress))
     _show(report, importer, as_json)
     if report.bad:
         raise typer.Exit(1)
@@ -94,11 +95,12 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write; - for standard output.")] = STANDARD,
 ) -> None:
     """Write everything of a customer as JSON lines: AIs with versions, calls, audits, proposals, decisions."""
+    configured = with_database(settings())
     if output == STANDARD:
-        asyncio.run(_export(sys.stdout, customer, settings()))
+        asyncio.run(_export(sys.stdout, customer, configured))
         return
     with whole_file(output) as part, part.open("w", encoding="utf-8") as file:
-        written = asyncio.run(_export(file, customer, settings()))
+        written = asyncio.run(_export(file, customer, configured))
     typer.echo(f"{written} records written to {output}.")
 
 

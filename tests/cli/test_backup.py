@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from pydantic import SecretStr
 
 from redraft.domain.customers import find_user
 from redraft.domain.errors import RedraftError
+from redraft.embedded.home import Home
 from redraft.embedded.offline import own_database
 from redraft.embedded.postgres import program
 from redraft.settings import Settings
@@ -240,6 +242,27 @@ async def test_without_an_address_it_is_this_machines_stack(
     assert (home / "temporal.db").exists()
     assert (await cli("restore", str(file), "--force", database="")).code == 0
     assert not (home / "temporal.db").exists()
+
+
+async def test_commands_find_the_running_stack(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path / "home")
+    monkeypatch.setenv("REDRAFT_DATA_DIR", str(home.folder))
+    with postgres_server(home.folder) as server:
+        migrate(Settings(database_url=SecretStr(server.url)))
+        create = ("customer", "create", "acme", "--username", "ann", "--password", "a long password", "--json")
+        before = await cli(*create, database="")
+        assert before.err.startswith("DATABASE_URL is not set.")
+        home.claim("http://127.0.0.1:8080")
+        (home.folder / "stack.json").write_text(json.dumps({"ports": {"PostgreSQL": server.postgres.port}}))
+        try:
+            assert (await cli(*create, database="")).code == 0
+            assert (await cli("export", "--customer", "acme", database="")).code == 0
+            file = tmp_path / "redraft.dump"
+            assert (await cli("backup", str(file), database="")).code == 0
+            refused = await cli("restore", str(file), database="")
+            assert (refused.code, "A stack is already running" in refused.err) == (1, True)
+        finally:
+            home.release()
 
 
 def test_programs_fit_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
