@@ -16,6 +16,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.audits import AuditActivities, JudgeActivities
+from activities.optimizations import ExperimentActivities, OptimizationActivities
 from activities.proposals import DraftActivities, ProposalActivities
 from redraft.llm.factory import language_model
 from redraft.llm.observed import ModelMetrics
@@ -29,10 +30,11 @@ from runtime.reconciler import Reconciler
 from runtime.relay import Relay
 from runtime.starts import Starter
 from workflows.audits import AuditWorkflow
+from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
 from workflows.queues import model_queue, workflow_queue
 
-WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow]
+WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow, OptimizationWorkflow]
 # A cached workflow costs memory, an evicted one a replay of its few events when it is next needed.
 MAX_CACHED_WORKFLOWS = 500
 MAX_MODEL_CALLS = 50
@@ -54,6 +56,7 @@ def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
 def workers(client: Client, db: Database, model: LanguageModel, settings: Settings, **options: Any) -> list[Worker]:
     """Return the workers of this process: one for workflows and short transactions, one for model calls."""
     proposals, audits = ProposalActivities(db, settings), AuditActivities(db)
+    optimizations, trials = OptimizationActivities(db, model, settings), ExperimentActivities(db, model, settings)
     drafts, judges = DraftActivities(db, model, settings), JudgeActivities(db, model, settings)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=settings.graceful_shutdown_s),
@@ -74,6 +77,15 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
                 proposals.decide,
                 proposals.fail,
                 audits.fail,
+                optimizations.open,
+                optimizations.load,
+                optimizations.claim_slot,
+                optimizations.plan,
+                optimizations.plan_regressions,
+                optimizations.conclude,
+                optimizations.fail,
+                optimizations.recheck,
+                optimizations.decide,
             ],
             max_concurrent_activities=settings.database_pool_size * 2,
             **common,
@@ -81,7 +93,7 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
         Worker(
             client,
             task_queue=model_queue(settings.task_queue),
-            activities=[drafts.generate_draft, judges.judge],
+            activities=[drafts.generate_draft, judges.judge, trials.prepare, trials.run_trial],
             max_concurrent_activities=MAX_MODEL_CALLS,
             max_task_queue_activities_per_second=settings.llm_rate,
             **common,

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from temporalio.client import (
     Client,
+    WithStartWorkflowOperation,
+    WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -15,18 +17,30 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from redraft.domain.errors import Kind, RedraftError
+from redraft.domain.optimizations import (
+    OptimizationDecision,
+    decide_optimization,
+    get_optimization,
+    is_open,
+)
 from redraft.domain.proposals import TERMINAL_STATES, DecisionRequest, ProposalRequest, decide, get_proposal
 from redraft.settings import Settings
 from redraft.store.database import Database
-from redraft.store.tables import Proposal
 from runtime.starts import Starter, proposal_workflow_id
 from workflows.contracts import DecisionInput, DeleteInput, OpenProposal, ProposalState, ProposalStatus, Refusal
+from workflows.optimization_contracts import OpenOptimization, OptimizationDecisionInput, OptimizationState
+from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
 
-_UPDATES = {
+_UPDATES: dict[str, Any] = {
     "accept": ProposalWorkflow.accept,
     "reject": ProposalWorkflow.reject,
     "cancel": ProposalWorkflow.cancel,
+}
+_OPTIMIZATION_UPDATES: dict[str, Any] = {
+    "apply": OptimizationWorkflow.apply,
+    "dismiss": OptimizationWorkflow.dismiss,
+    "stop": OptimizationWorkflow.stop,
 }
 
 
@@ -39,9 +53,12 @@ class TemporalGateway:
         self._settings = settings
         self._starts = Starter(client, settings)
 
+    @property
+    def _timeout(self) -> timedelta:
+        return timedelta(seconds=self._settings.temporal_timeout_s)
+
     async def open_proposal(self, request: ProposalRequest) -> None:
         """Start the proposal's workflow and open its record. Raises the core's RedraftError, or UNAVAILABLE."""
-        timeout = timedelta(seconds=self._settings.temporal_timeout_s)
         argument = OpenProposal(
             customer_id=request.customer_id,
             proposal_id=request.id,
@@ -49,22 +66,16 @@ class TemporalGateway:
             audit_ids=list(request.audit_ids),
             language=request.language,
             actor=request.actor,
-            deadline=request.deadline or datetime.now(UTC) + timeout,
+            deadline=request.deadline or datetime.now(UTC) + self._timeout,
         )
         start = self._starts.open_proposal(request.customer_id, request.id, request.prompt_id, len(request.audit_ids))
-        update: Any = ProposalWorkflow.open
-        try:
-            state: ProposalState = await self.client.execute_update_with_start_workflow(
-                update, argument, start_workflow_operation=start, id=f"open-{request.id}", rpc_timeout=timeout
-            )
-        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError) as error:
-            _unavailable(error)
-        _raise_refusal(state.refusal)
+        await self._update(ProposalWorkflow.open, argument, start, f"open-{request.id}")
 
     async def decide_proposal(self, customer_id: UUID, proposal_id: UUID, request: DecisionRequest) -> None:
         """Take a decision through the proposal's workflow; a closed record answers for itself.
 
-        Raises the core's RedraftError for a refusal, NOT_FOUND for no such proposal, UNAVAILABLE.
+        A workflow that Temporal has lost comes back from its record first. Raises the core's RedraftError for a
+        refusal, NOT_FOUND for no such proposal, UNAVAILABLE.
         """
         async with self._db.tenant(customer_id) as session:
             proposal = await get_proposal(session, proposal_id)
@@ -73,30 +84,51 @@ class TemporalGateway:
                 if settled.refusal is None:
                     return
                 raise settled.refusal
-        state = await self._update(proposal, request)
-        _raise_refusal(state.refusal)
-
-    async def _update(self, proposal: Proposal, request: DecisionRequest) -> ProposalState:
-        """Send the decision to the workflow; one that Temporal has lost comes back from its record first."""
-        update: Any = ProposalWorkflow.delete if request.action == "delete" else _UPDATES[request.action]
-        argument = _argument(request)
-        timeout = timedelta(seconds=self._settings.temporal_timeout_s)
+        update = ProposalWorkflow.delete if request.action == "delete" else _UPDATES[request.action]
         start = self._starts.resume_proposal_operation(proposal.customer_id, proposal.id, proposal.prompt_id)
+        await self._update(update, _argument(request), start)
+
+    async def open_optimization(self, request: OpenOptimization) -> None:
+        """Start the optimization's workflow and open its record. Raises the core's RedraftError, or UNAVAILABLE."""
+        request = request.model_copy(update={"deadline": request.deadline or datetime.now(UTC) + self._timeout})
+        start = self._starts.optimization_operation(
+            request.customer_id, request.optimization_id, request.prompt_id, resume=False
+        )
+        await self._update(OptimizationWorkflow.open, request, start, f"open-{request.optimization_id}")
+
+    async def decide_optimization(
+        self, customer_id: UUID, optimization_id: UUID, decision: OptimizationDecision
+    ) -> None:
+        """Apply, dismiss or stop through the workflow; a closed record answers for itself. Raises as above."""
+        async with self._db.tenant(customer_id) as session:
+            record = await get_optimization(session, optimization_id)
+            if not is_open(record):
+                settled = await decide_optimization(session, optimization_id, decision)
+                if settled.refusal is None:
+                    return
+                raise settled.refusal
+        start = self._starts.optimization_operation(customer_id, optimization_id, record.prompt_id, resume=True)
+        argument = OptimizationDecisionInput(actor=decision.actor, note=decision.note, variant_id=decision.variant_id)
+        await self._update(_OPTIMIZATION_UPDATES[decision.action], argument, start)
+
+    async def _update(
+        self, update: Any, argument: Any, start: WithStartWorkflowOperation[Any, Any], update_id: str | None = None
+    ) -> None:
+        """Send an update, starting the workflow if it does not run. Raises the refusal, or UNAVAILABLE."""
         try:
-            state: ProposalState = await self.client.execute_update_with_start_workflow(
-                update, argument, start_workflow_operation=start, rpc_timeout=timeout
+            state: ProposalState | OptimizationState = await self.client.execute_update_with_start_workflow(
+                update, argument, start_workflow_operation=start, id=update_id, rpc_timeout=self._timeout
             )
         except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError) as error:
             _unavailable(error)
-        return state
+        _raise_refusal(state.refusal)
 
     async def proposal_status(self, proposal_id: UUID) -> dict[str, Any] | None:
         """Return where a proposal's workflow is, with the attempt its model call is at; None when it is gone."""
-        handle = self.client.get_workflow_handle(proposal_workflow_id(proposal_id))
-        timeout = timedelta(seconds=self._settings.temporal_timeout_s)
+        handle: WorkflowHandle[Any, Any] = self.client.get_workflow_handle(proposal_workflow_id(proposal_id))
         try:
-            status: ProposalStatus = await handle.query(ProposalWorkflow.status, rpc_timeout=timeout)
-            description = await handle.describe(rpc_timeout=timeout)
+            status: ProposalStatus = await handle.query(ProposalWorkflow.status, rpc_timeout=self._timeout)
+            description = await handle.describe(rpc_timeout=self._timeout)
         except WorkflowQueryFailedError:
             return None
         except RPCError as error:

@@ -92,6 +92,21 @@ class Settings(BaseSettings):
     temporal_timeout_s: float = Field(default=10.0, gt=0, description="Seconds the API waits for Temporal.")
     monthly_budget_usd: float | None = Field(default=None, ge=0, description="Budget per customer; none = no limit.")
 
+    # Optimizations
+    exploratory_delta: float = Field(default=0.20, gt=0, lt=1, description="Error guarantee of mode exploratory.")
+    exploratory_cells: int = Field(default=24, ge=1, description="Greatest cells per arm, mode exploratory.")
+    exploratory_turns: int = Field(default=6, ge=1, description="Greatest turns of a trial, mode exploratory.")
+    validation_delta: float = Field(default=0.05, gt=0, lt=1, description="Error guarantee of mode validation.")
+    validation_cells: int = Field(default=250, ge=1, description="Greatest cells per arm, mode validation.")
+    validation_turns: int = Field(default=10, ge=1, description="Greatest turns of a trial, mode validation.")
+    minimum_lift: float = Field(default=3.0, ge=0, lt=100, description="Smallest lift that matters, of 100 points.")
+    look_every_cells: int = Field(default=5, ge=1, description="Cells between two looks of the decision rule.")
+    trials_side_by_side: int = Field(default=10, ge=1, description="Trials of one optimization at the same time.")
+    optimizations_side_by_side: int = Field(default=2, ge=1, description="Optimizations running per customer.")
+    score_weights: tuple[float, float, float] = Field(
+        default=(1.0, 1.0, 1.0), description="Weights of taskCompletion, sentiment and quality in a trial's score."
+    )
+
     # Operation
     task_queue: str = Field(default="redraft", description="Prefix of the task queues.")
     deployment: str = Field(default="redraft", description="Worker deployment name.")

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import func, update
 from sqlmodel import col, or_, select
 
+from redraft.domain.optimizations import open_on_moved_basis
 from redraft.domain.outbox import CHANNEL
 from redraft.domain.proposals import OPEN_STATES
 from redraft.store.database import Database
@@ -108,8 +109,13 @@ class Relay:
         )
         async with self._db.tenant(event.customer_id) as session:
             proposals = list(await session.exec(statement))
+            optimizations = await open_on_moved_basis(session, event.subject_id)
         for proposal_id in proposals:
             await self._starter.resume_proposal(event.customer_id, proposal_id, event.subject_id, "basis_changed")
+        for optimization_id in optimizations:
+            await self._starter.resume_optimization(
+                event.customer_id, optimization_id, event.subject_id, "basis_changed"
+            )
 
     async def _audit_withdrawn(self, event: OutboxEvent) -> None:
         statement = (

@@ -19,6 +19,8 @@ from redraft.settings import Settings
 from workflows import attributes
 from workflows.audits import AuditWorkflow
 from workflows.contracts import AuditRef, ModelLimits, ProposalInput
+from workflows.optimization_contracts import OptimizationInput
+from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
 from workflows.queues import workflow_queue
 
@@ -31,6 +33,11 @@ def proposal_workflow_id(proposal_id: UUID) -> str:
 def audit_workflow_id(audit_id: UUID) -> str:
     """Return the workflow id of an audit."""
     return f"audit-{audit_id}"
+
+
+def optimization_workflow_id(optimization_id: UUID) -> str:
+    """Return the workflow id of an optimization."""
+    return f"optimization-{optimization_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,31 @@ class Starter:
             **self._options(customer_id, prompt_id),
         )
 
+    def optimization_operation(
+        self, customer_id: UUID, optimization_id: UUID, prompt_id: UUID, *, resume: bool
+    ) -> WithStartWorkflowOperation[OptimizationWorkflow, str]:
+        """Return the start of an optimization's workflow, new or from its record, to be sent with an update."""
+        return WithStartWorkflowOperation(
+            OptimizationWorkflow.run,
+            self._optimization_input(customer_id, optimization_id, resume=resume),
+            id=optimization_workflow_id(optimization_id),
+            static_summary=f"Optimization of prompt {prompt_id}",
+            **self._options(customer_id, prompt_id),
+        )
+
+    async def resume_optimization(
+        self, customer_id: UUID, optimization_id: UUID, prompt_id: UUID, signal: str | None = None
+    ) -> None:
+        """See that an optimization's workflow runs, and send it a signal; a running one is left as it is."""
+        await self.client.start_workflow(
+            OptimizationWorkflow.run,
+            self._optimization_input(customer_id, optimization_id, resume=True),
+            id=optimization_workflow_id(optimization_id),
+            static_summary=f"Optimization of prompt {prompt_id}, resumed from its record",
+            start_signal=signal,
+            **self._options(customer_id, prompt_id),
+        )
+
     async def start_audit(self, customer_id: UUID, audit_id: UUID, prompt_id: UUID | None) -> None:
         """See that an audit's workflow runs."""
         await self.client.start_workflow(
@@ -102,6 +134,15 @@ class Starter:
 
     def _proposal_input(self, customer_id: UUID, proposal_id: UUID, *, resume: bool) -> ProposalInput:
         return ProposalInput(customer_id=customer_id, proposal_id=proposal_id, resume=resume, limits=self._limits())
+
+    def _optimization_input(self, customer_id: UUID, optimization_id: UUID, *, resume: bool) -> OptimizationInput:
+        return OptimizationInput(
+            customer_id=customer_id,
+            optimization_id=optimization_id,
+            resume=resume,
+            limits=self._limits(),
+            side_by_side=self.settings.trials_side_by_side,
+        )
 
     def _limits(self) -> ModelLimits:
         # A small model asks many short questions in one activity; a large one at most twice.

@@ -28,16 +28,17 @@ class CallKey:
     subject_id: UUID
     step: int
     prompt_id: UUID | None = None
+    optimization_id: UUID | None = None
 
 
 class BudgetSpent(RedraftError):
-    """A call could pass the customer's budget of this month, so it does not start."""
+    """A call could pass a budget, the customer's of this month or an optimization's own, so it does not start."""
 
-    def __init__(self, budget: Decimal, committed: Decimal, greatest: Decimal) -> None:
+    def __init__(self, whose: str, budget: Decimal, committed: Decimal, greatest: Decimal) -> None:
         super().__init__(
             Kind.PAYMENT_REQUIRED,
             "BUDGET_SPENT",
-            f"budget spent: {committed:.4f} of {budget:.4f} USD of this month are used or reserved,"
+            f"budget spent: {committed:.4f} of {budget:.4f} USD of {whose} are used or reserved,"
             f" and this call may cost up to {greatest:.4f} USD",
         )
 
@@ -48,6 +49,12 @@ _RESERVE = text(
     " and (cast(:budget as numeric) is null or usd + :usd <= :budget) returning usd"
 )
 _COMMITTED = text("select usd from spends where customer_id = :customer and month = :month")
+_RESERVE_OPTIMIZATION = text(
+    "update optimizations set cost_usd = cost_usd + :usd where id = :id"
+    " and (max_cost_usd is null or cost_usd + :usd <= max_cost_usd) returning cost_usd"
+)
+_OPTIMIZATION = text("select max_cost_usd, cost_usd from optimizations where id = :id")
+_CORRECT_OPTIMIZATION = text("update optimizations set cost_usd = cost_usd + :usd where id = :id")
 _CORRECT = text("update spends set usd = usd + :usd where customer_id = :customer and month = :month")
 
 
@@ -80,7 +87,8 @@ async def reserve(
     taken = (await run_sql(session, _RESERVE, **where, usd=greatest, budget=budget)).first()
     if taken is None:
         committed = (await run_sql(session, _COMMITTED, **where)).scalar_one()
-        raise BudgetSpent(budget or Decimal(0), committed, greatest)
+        raise BudgetSpent("this month", budget or Decimal(0), committed, greatest)
+    await _reserve_optimization(session, key, greatest)
     for lost in await session.exec(_same_call(key).where(ModelCall.state == "reserved")):
         lost.state = "unknown"
         session.add(lost)
@@ -90,6 +98,7 @@ async def reserve(
         subject_id=key.subject_id,
         prompt_id=key.prompt_id,
         step=key.step,
+        optimization_id=key.optimization_id,
         month=month,
         model=model,
         reserved_usd=greatest,
@@ -97,6 +106,16 @@ async def reserve(
     session.add(call)
     await session.flush()
     return call
+
+
+async def _reserve_optimization(session: AsyncSession, key: CallKey, greatest: Decimal) -> None:
+    """Book a call on its optimization, whose own limit is a hard stop too."""
+    if key.optimization_id is None:
+        return
+    taken = (await run_sql(session, _RESERVE_OPTIMIZATION, id=key.optimization_id, usd=greatest)).first()
+    if taken is None:
+        row = (await run_sql(session, _OPTIMIZATION, id=key.optimization_id)).one()
+        raise BudgetSpent("this optimization", row.max_cost_usd, row.cost_usd, greatest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +143,8 @@ async def settle(session: AsyncSession, call_id: UUID, settlement: Settlement) -
     session.add(call)
     difference = settlement.cost_usd - call.reserved_usd
     await run_sql(session, _CORRECT, customer=call.customer_id, month=call.month, usd=difference)
+    if call.optimization_id is not None:
+        await run_sql(session, _CORRECT_OPTIMIZATION, id=call.optimization_id, usd=difference)
 
 
 async def give_up(session: AsyncSession, call_id: UUID, outcome: str) -> None:

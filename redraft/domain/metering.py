@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from redraft.domain.budgets import BudgetSpent, CallKey, Settlement, give_up, reserve, settle, stored_answer
@@ -41,7 +41,7 @@ class MeteredModel:
 
     async def generate(self, request: ModelRequest) -> ModelAnswer:
         """Ask once, booked. Raises ModelError."""
-        key = CallKey(self.key.customer_id, self.key.purpose, self.key.subject_id, self._step, self.key.prompt_id)
+        key = replace(self.key, step=self._step)
         self._step += 1
         async with self.db.tenant(key.customer_id) as session:
             kept = await stored_answer(session, key)

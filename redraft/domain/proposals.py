@@ -17,6 +17,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.budgets import booked, forget_answers
+from redraft.domain.clock import refuse_late
 from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import Kind, RedraftError, conflict, not_found
 from redraft.domain.languages import DEFAULT_LANGUAGE
@@ -69,7 +70,7 @@ async def open_proposal(session: AsyncSession, request: ProposalRequest, default
         return opened
     prompt = await lock_prompt(session, request.prompt_id)
     customer = await _lock_customer(session, request.customer_id)
-    await _refuse_late(session, request.deadline)
+    await refuse_late(session, request.deadline)
     audits = await load_audit_set(session, prompt, request.audit_ids)
     await _refuse_beyond_limit(session, customer, default_limit)
     version = await current_version(session, prompt)
@@ -97,15 +98,6 @@ async def open_proposal(session: AsyncSession, request: ProposalRequest, default
 async def _lock_customer(session: AsyncSession, customer_id: UUID) -> Customer:
     statement = select(Customer).where(Customer.id == customer_id).with_for_update(key_share=True)
     return (await session.exec(statement)).one()
-
-
-async def _refuse_late(session: AsyncSession, deadline: datetime | None) -> None:
-    # The database's clock at this statement, not at the transaction's start: waiting for the lock counts.
-    moment = (await session.exec(select(func.clock_timestamp()))).one()
-    if deadline is not None and moment > deadline:
-        raise RedraftError(
-            Kind.UNAVAILABLE, "DEADLINE_EXCEEDED", "the request came too late and was dropped; ask again"
-        )
 
 
 async def _refuse_beyond_limit(session: AsyncSession, customer: Customer, default_limit: int) -> None:

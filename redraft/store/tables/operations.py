@@ -48,6 +48,7 @@ class ModelCall(Record, table=True):
     purpose: str
     subject_id: UUID
     prompt_id: UUID | None = None
+    optimization_id: UUID | None = None
     step: int
     month: date
     model: str

@@ -22,6 +22,7 @@ TABLES = ("personas", "scenarios", "optimizations", "variants", "trials")
 
 def upgrade() -> None:
     create_tables()
+    op.add_column("model_calls", sa.Column("optimization_id", sa.Uuid(), nullable=True))
     for table in TABLES:
         protect(table, app="select, insert, update", system="select")
 
@@ -179,5 +180,6 @@ def create_tables() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("model_calls", "optimization_id")
     for table in reversed(TABLES):
         op.execute(f"drop table {table}")
