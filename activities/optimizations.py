@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
-from redraft.domain.personas import load_personas
 from redraft.llm.tasks.scenarios import ScenariosBrief, write_scenarios
 from redraft.llm.tasks.simulate import (
     TrialBrief,
@@ -27,6 +26,7 @@ from redraft.domain import experiments, optimizations
 from redraft.domain.budgets import CallKey, booked, failures
 from redraft.domain.errors import RedraftError
 from redraft.domain.metering import MeteredModel
+from redraft.domain.personas import load_personas
 from redraft.domain.scenarios import load_evidence, scenarios_for, store_scenarios
 from redraft.llm.port import LanguageModel, ModelError
 from redraft.settings import Settings

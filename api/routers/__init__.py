@@ -11,7 +11,10 @@ from api.routers import (
     auth,
     customers,
     health,
+    optimizations,
+    personas,
     prompt_histories,
+    prompts,
     users,
 )
 from api.routing import Router
@@ -27,4 +30,7 @@ ROUTERS: list[Router] = [
     aicalls.router,
     aiaudits.router,
     aipromptproposals.router,
+    prompts.router,
+    personas.router,
+    optimizations.router,
 ]

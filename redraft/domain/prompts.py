@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -127,6 +127,20 @@ async def list_prompts(session: AsyncSession, cursor: Cursor | None, size: int) 
     )
     rows = await session.exec(newest_first(statement, Prompt, cursor, size))
     return Page.of([PromptWithVersion(*row) for row in rows], size, lambda row: row.prompt)
+
+
+async def prompts_at(session: AsyncSession, limit: int, offset: int) -> tuple[list[PromptWithVersion], int]:
+    """Return one page of prompts with their current versions, newest first, and how many there are in all."""
+    there = col(Prompt.deleted_at).is_(None)
+    statement = (
+        select(Prompt, PromptVersion)
+        .join(PromptVersion, col(PromptVersion.id) == Prompt.current_version_id)
+        .where(there)
+        .order_by(col(Prompt.created_at).desc(), col(Prompt.id).desc())
+    )
+    rows = await session.exec(statement.limit(limit).offset(offset))
+    total = (await session.exec(select(func.count()).select_from(Prompt).where(there))).one()
+    return [PromptWithVersion(*row) for row in rows], total
 
 
 @dataclass(frozen=True, slots=True)
