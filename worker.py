@@ -16,8 +16,9 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.audits import AuditActivities, JudgeActivities
-from activities.optimizations import ExperimentActivities, OptimizationActivities
+from activities.optimizations import OptimizationActivities
 from activities.proposals import DraftActivities, ProposalActivities
+from activities.trials import TrialActivities
 from redraft.llm.factory import language_model
 from redraft.llm.observed import ModelMetrics
 from redraft.llm.port import LanguageModel
@@ -56,7 +57,7 @@ def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
 def workers(client: Client, db: Database, model: LanguageModel, settings: Settings, **options: Any) -> list[Worker]:
     """Return the workers of this process: one for workflows and short transactions, one for model calls."""
     proposals, audits = ProposalActivities(db, settings), AuditActivities(db)
-    optimizations, trials = OptimizationActivities(db, model, settings), ExperimentActivities(db, model, settings)
+    optimizations, trials = OptimizationActivities(db, model, settings), TrialActivities(db, model, settings)
     drafts, judges = DraftActivities(db, model, settings), JudgeActivities(db, model, settings)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=settings.graceful_shutdown_s),

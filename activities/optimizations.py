@@ -1,34 +1,22 @@
-"""The side effects of an OptimizationWorkflow."""
+"""The side effects of an OptimizationWorkflow that are short transactions."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from decimal import Decimal
-from typing import cast
+from typing import Any
 from uuid import UUID
 
-from redraft.llm.tasks.scenarios import ScenariosBrief, write_scenarios
-from redraft.llm.tasks.simulate import (
-    TrialBrief,
-    TrialResult,
-    greatest_calls_of_trial,
-    greatest_cost_of_trial,
-    run_trial,
-)
-from redraft.llm.tasks.variants import VariantsBrief, write_variants
+from redraft.domain.personas import load_personas
+from redraft.llm.tasks.simulate_bounds import greatest_calls_of_trial, greatest_cost_of_trial, greatest_variant_bytes
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.failures import model_failure, refusal
-from activities.heartbeat import beating
-from activities.proposals import default_budget
+from activities.failures import refusal
 from redraft.domain import experiments, optimizations
-from redraft.domain.budgets import CallKey, booked, failures
-from redraft.domain.errors import RedraftError
-from redraft.domain.metering import MeteredModel
-from redraft.domain.personas import load_personas
-from redraft.domain.scenarios import load_evidence, scenarios_for, store_scenarios
-from redraft.llm.port import LanguageModel, ModelError
+from redraft.domain.errors import RedraftError, invalid
+from redraft.domain.prompts import get_prompt
+from redraft.llm.port import LanguageModel
 from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.tables import Optimization
@@ -40,7 +28,6 @@ from workflows.optimization_contracts import (
     OptimizationRef,
     OptimizationState,
     PlannedStep,
-    TrialInput,
 )
 
 GENERATING_CALLS = 4  # scenarios, variants, and one repair of each at most
@@ -83,22 +70,26 @@ class OptimizationActivities:
                     intent=request.intent,
                     personas=[persona.model_dump(mode="json") for persona in personas],
                     design=design,
-                    plan=self._plan(design, request.variant_count),
+                    plan=self._plan(design, request.variant_count, await _prompt_text(session, request.prompt_id)),
                     max_cost_usd=None if request.max_cost_usd is None else Decimal(request.max_cost_usd),
                     workflow_id=activity.info().workflow_id or "",
                     deadline=request.deadline,
                 )
-                return state_of(await optimizations.open_optimization(session, wanted))
+                record = await optimizations.open_optimization(session, wanted)
+                # With a slot free it starts at once; else the workflow waits for one.
+                await optimizations.claim_slot(session, record.id, self._settings.optimizations_side_by_side)
+                return state_of(record)
         except RedraftError as error:
             return OptimizationState(status="", refusal=refusal(error))
 
-    def _plan(self, design: dict[str, object], variants: int) -> dict[str, object]:
+    def _plan(self, design: dict[str, Any], variants: int, prompt: str) -> dict[str, Any]:
         """Return what the experiment can take at most, regression replays included; said before it is spent."""
-        cells, turns = cast(int, design["cells"]), cast(int, design["turns"])
+        turns = design["turns"]
         regressions = 2 * experiments.GREATEST_REGRESSION_SCENARIOS
-        trials = cells * (variants + 1) + regressions
+        trials = design["cells"] * (variants + 1) + regressions
         calls = trials * greatest_calls_of_trial(turns) + GENERATING_CALLS
-        cost = trials * greatest_cost_of_trial(self._model, turns, self._settings.max_prompt_bytes)
+        longest = greatest_variant_bytes(prompt, self._settings.max_prompt_bytes)
+        cost = trials * greatest_cost_of_trial(self._model, prompt_bytes=longest, max_turns=turns)
         return {"maxTrials": trials, "maxTurns": turns, "maxCalls": calls, "maxCostUsd": float(cost)}
 
     @activity.defn(name="load_optimization")
@@ -166,6 +157,13 @@ class OptimizationActivities:
             return state_of(settled.record, settled.refusal)
 
 
+async def _prompt_text(session: AsyncSession, prompt_id: UUID) -> str:
+    try:
+        return (await get_prompt(session, prompt_id)).version.text
+    except RedraftError as error:
+        raise invalid("promptId", "there is no prompt with this id") from error
+
+
 def _summary(record: Optimization) -> str:
     """Return the scoreboard as a Markdown table for the Web UI: names, means, cells; no prompt text."""
     rows = [
@@ -178,110 +176,3 @@ def _summary(record: Optimization) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
-
-
-class ExperimentActivities:
-    """What needs the model: on the model queue."""
-
-    def __init__(self, db: Database, model: LanguageModel, settings: Settings) -> None:
-        self._db = db
-        self._model = model
-        self._settings = settings
-
-    @activity.defn(name="prepare_optimization")
-    async def prepare(self, ref: OptimizationRef) -> None:
-        """Have scenarios and variants written, and store them."""
-        async with beating():
-            async with self._db.tenant(ref.customer_id) as session:
-                record = await optimizations.get_optimization(session, ref.optimization_id)
-                if record.status != "running" or await optimizations.variants_of(session, ref.optimization_id):
-                    return
-                evidence = await load_evidence(session, record.prompt_id)
-                scenarios = await scenarios_for(session, record.prompt_id)
-            key = self._key(record, ref.optimization_id)
-            model = MeteredModel(self._model, self._db, key, default_budget(self._settings))
-            try:
-                if not scenarios:
-                    brief = ScenariosBrief(record.original_prompt, evidence, self._settings.llm_context_tokens)
-                    drafts = await write_scenarios(model, brief)
-                    async with self._db.tenant(ref.customer_id) as session:
-                        scenarios = await store_scenarios(session, record, drafts)
-                written = await write_variants(
-                    model,
-                    VariantsBrief(
-                        original_prompt=record.original_prompt,
-                        calls=evidence,
-                        count=record.variant_count,
-                        intent=record.intent,
-                        context_tokens=self._settings.llm_context_tokens,
-                        max_output_tokens=self._settings.llm_max_output_tokens,
-                    ),
-                )
-            except ModelError as error:
-                raise await self._failure(key, error) from error
-            variants = [
-                experiments.VariantDraft(
-                    name=f"Variant {chr(ord('A') + place)}",
-                    text=variant.text,
-                    hypothesis=variant.hypothesis,
-                    evidence=[item.model_dump() for item in variant.evidence],
-                    checks=[check.model_dump() for check in variant.checks],
-                )
-                for place, variant in enumerate(written.variants)
-            ]
-            async with self._db.tenant(ref.customer_id) as session:
-                await experiments.store_arms(session, ref.optimization_id, variants, scenarios)
-
-    @activity.defn(name="run_trial")
-    async def run_trial(self, request: TrialInput) -> None:
-        """Run one trial and store what it came to; a stored one is not run again."""
-        trial = experiments.TrialRef(request.position, request.cell, request.kind)
-        async with beating():
-            async with self._db.tenant(request.customer_id) as session:
-                basis = await experiments.load_trial(session, request.optimization_id, trial)
-            if basis is None:
-                return
-            key = self._key(basis.optimization, basis.trial_id)
-            model = MeteredModel(self._model, self._db, key, default_budget(self._settings))
-            try:
-                result = await run_trial(model, self._brief(basis))
-            except ModelError as error:
-                raise await self._failure(key, error) from error
-            async with self._db.tenant(request.customer_id) as session:
-                usage = await booked(session, experiments.PURPOSE, basis.trial_id)
-                outcome = _outcome(result, usage.cost_usd)
-                await experiments.store_trial(session, basis, request.kind, outcome)
-
-    def _brief(self, basis: experiments.TrialBasis) -> TrialBrief:
-        design = basis.optimization.design
-        return TrialBrief(
-            prompt=basis.variant.text,
-            persona=basis.persona,
-            scenario=basis.scenario,
-            seed=basis.cell.seed,
-            max_turns=design["turns"],
-            weights=tuple(design["weights"]),
-        )
-
-    def _key(self, record: Optimization, subject_id: UUID) -> CallKey:
-        return CallKey(
-            record.customer_id, experiments.PURPOSE, subject_id, 0, record.prompt_id, optimization_id=record.id
-        )
-
-    async def _failure(self, key: CallKey, error: ModelError) -> ApplicationError:
-        async with self._db.tenant(key.customer_id) as session:
-            last = await failures(session, key) >= self._settings.llm_attempts
-        return model_failure(error, last=last)
-
-
-def _outcome(result: TrialResult, cost_usd: Decimal) -> experiments.TrialOutcome:
-    return experiments.TrialOutcome(
-        transcript=[asdict(turn) for turn in result.transcript],
-        turns=result.turns,
-        metrics=result.metrics,
-        score=result.score,
-        reasons=result.reasons,
-        checks=[check.model_dump() for check in result.checks],
-        fault=result.fault or "",
-        cost_usd=cost_usd,
-    )

@@ -12,7 +12,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.optimizations import ExperimentActivities, OptimizationActivities
+    from activities.optimizations import OptimizationActivities
+    from activities.trials import TrialActivities
     from workflows import attributes
     from workflows.optimization_contracts import (
         RUNNING,
@@ -104,7 +105,7 @@ class OptimizationWorkflow:
     async def _prepare(self) -> None:
         try:
             await workflow.execute_activity_method(
-                ExperimentActivities.prepare,
+                TrialActivities.prepare,
                 self._ref,
                 **model_options(self._start.limits, "Write scenarios and variants"),
             )
@@ -144,7 +145,7 @@ class OptimizationWorkflow:
         async def one(position: int, cell: int) -> None:
             async with places:
                 await workflow.execute_activity_method(
-                    ExperimentActivities.run_trial,
+                    TrialActivities.run_trial,
                     TrialInput(**self._ref.model_dump(), position=position, cell=cell, kind=kind),
                     **model_options(self._start.limits, f"Trial: arm {position}, cell {cell}"),
                 )

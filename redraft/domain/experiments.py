@@ -41,7 +41,7 @@ def design_of_mode(settings: Settings, mode: str, variants: int) -> dict[str, An
         "turns": settings.exploratory_turns if exploratory else settings.validation_turns,
         "minimum_lift": settings.minimum_lift,
         "batch": settings.look_every_cells,
-        "weights": list(settings.score_weights),
+        "weights": dict(zip(("taskCompletion", "sentiment", "quality"), settings.score_weights, strict=True)),
         "variants": variants,
     }
 

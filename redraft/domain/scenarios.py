@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.evidence import AuditedCall, Evaluation, Message
-from redraft.store.tables import Audit, Optimization, Scenario, Trace
+from redraft.domain.languages import DEFAULT_LANGUAGE
+from redraft.llm.tasks.simulate_brief import ScenarioDraft
+from redraft.store.tables import Audit, Optimization, Prompt, Scenario, Trace
 
 GREATEST_EVIDENCE = 10
-
-
-class DraftedScenario(Protocol):
-    """A scenario as it was written."""
-
-    name: str
-    situation: str
-    goal: str
-    opening: str
 
 
 async def scenarios_for(session: AsyncSession, prompt_id: UUID) -> list[dict[str, Any]]:
@@ -35,7 +28,7 @@ async def scenarios_for(session: AsyncSession, prompt_id: UUID) -> list[dict[str
 
 
 async def store_scenarios(
-    session: AsyncSession, optimization: Optimization, drafts: Sequence[DraftedScenario]
+    session: AsyncSession, optimization: Optimization, drafts: Sequence[ScenarioDraft]
 ) -> list[dict[str, Any]]:
     """Keep new scenarios for a prompt that has none, and return those that it has now."""
     kept = await scenarios_for(session, optimization.prompt_id)
@@ -50,6 +43,8 @@ async def store_scenarios(
                 situation=draft.situation,
                 goal=draft.goal,
                 opening=draft.opening,
+                checks=[check.model_dump(mode="json") for check in draft.checks],
+                source=draft.source,
             )
         )
     await session.flush()
@@ -64,7 +59,13 @@ def _fixed(scenario: Scenario) -> dict[str, Any]:
         "goal": scenario.goal,
         "opening": scenario.opening,
         "checks": scenario.checks,
+        "source": scenario.source,
     }
+
+
+async def language_of(session: AsyncSession, prompt_id: UUID) -> str:
+    """Return the language (BCP-47) that a prompt's conversations are held in."""
+    return (await session.get_one(Prompt, prompt_id)).language or DEFAULT_LANGUAGE
 
 
 async def load_evidence(session: AsyncSession, prompt_id: UUID) -> list[AuditedCall]:
