@@ -114,17 +114,16 @@ class TrialRef:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The scores so far: `rows` (cells × arms) up to the first cell that is not finished, NaN as in `look`."""
+    """The scores so far: `rows` (cells × arms) up to the first cell that is not finished, NaN as in `look`.
+
+    `faulty` are the cells excluded for all arms, `faults` counts the trials that made them so.
+    """
 
     rows: np.ndarray[Any, np.dtype[np.float64]]
     done: frozenset[tuple[int, int]]
+    faulty: frozenset[int]
     faults: int
     trials: int
-
-    @property
-    def excluded(self) -> int:
-        """Cells excluded for all arms."""
-        return int(np.isnan(self.rows).all(axis=1).sum()) if len(self.rows) else 0
 
 
 async def scores_of(session: AsyncSession, optimization: Optimization) -> Scores:
@@ -142,7 +141,8 @@ async def scores_of(session: AsyncSession, optimization: Optimization) -> Scores
     design = design_of(optimization)
     rows = _rows(design, by_cell)
     done = frozenset((cell, position) for cell, arms in by_cell.items() for position in arms)
-    return Scores(rows, done, faults, len(done))
+    faulty = frozenset(cell for cell, arms in by_cell.items() if None in arms.values())
+    return Scores(rows, done, faulty, faults, len(done))
 
 
 def _rows(design: Design, by_cell: dict[int, dict[int, float | None]]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -196,17 +196,11 @@ async def plan_step(session: AsyncSession, optimization_id: UUID) -> Step:
     if seen.verdict is not None:
         return Step([], ended=True)
     drawn = len(scores.rows)
-    if drawn >= FEWEST_CELLS_TO_JUDGE and scores.excluded > GREATEST_EXCLUDED_SHARE * drawn:
-        note = f"{scores.excluded} of {drawn} cells had to be excluded because the simulator failed"
+    if drawn >= FEWEST_CELLS_TO_JUDGE and len(scores.faulty) > GREATEST_EXCLUDED_SHARE * drawn:
+        note = f"{len(scores.faulty)} of {drawn} cells had to be excluded because the simulator failed"
         return Step([], ended=True, error=note)
-    excluded = await _faulty_cells(session, optimization_id)
     wanted = [TrialRef(arm, cell) for cell in seen.next_cells for arm in seen.next_arms]
-    return Step([t for t in wanted if (t.cell, t.position) not in scores.done and t.cell not in excluded])
-
-
-async def _faulty_cells(session: AsyncSession, optimization_id: UUID) -> set[int]:
-    statement = select(Trial.cell).where(Trial.optimization_id == optimization_id, Trial.fault != "")
-    return set(await session.exec(statement))
+    return Step([t for t in wanted if (t.cell, t.position) not in scores.done and t.cell not in scores.faulty])
 
 
 async def _show(session: AsyncSession, optimization: Optimization, scores: Scores, seen: Look) -> None:
@@ -362,7 +356,7 @@ async def conclude(session: AsyncSession, optimization_id: UUID, reason: Literal
         "confidence": verdict.confidence if winner is not None and verdict is not None else None,
         "liftInterval": list(verdict.lift_interval) if verdict is not None and verdict.lift_interval else None,
         "trials": scores.trials,
-        "excludedCells": scores.excluded,
+        "excludedCells": len(scores.faulty),
         "simulatorFaults": scores.faults,
         "costUsd": float(optimization.cost_usd),
         "regressions": await _regressions(session, optimization_id),
