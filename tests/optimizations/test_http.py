@@ -1,0 +1,249 @@
+"""Seed 002 over HTTP: every request and answer, and every refusal with its code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from temporalio.client import Client
+
+from api.app import create_app
+from redraft.settings import Settings
+from redraft.store.database import Database
+from runtime.client import connect
+from tests.conftest import MakeCustomer
+from tests.support.customers import CustomerFixture
+from tests.support.experiments import CONTROL_QUALITY, SMALL
+from tests.support.fake_gemini import FakeGemini
+from tests.support.scripted_model import ScriptedWorld, with_quality
+from tests.support.stack import TemporalServer
+from tests.support.worlds import World, eventually, settings_for, working_on
+
+Json = dict[str, Any]
+SCRIPT = ScriptedWorld(qualities=(0.97, 0.2), coupling=1.0)
+OPTIMIZATIONS = "/api/v1/optimizations"
+
+
+@pytest.fixture
+def settings(database_url: str, gemini: FakeGemini) -> Settings:
+    gemini.default(SCRIPT.reply)
+    return settings_for(database_url, gemini.url, **SMALL)
+
+
+@pytest_asyncio.fixture
+async def client(settings: Settings, temporal: TemporalServer) -> Client:
+    return await connect(settings, target_host=temporal.address)
+
+
+@pytest.fixture
+def app(settings: Settings, client: Client) -> FastAPI:
+    return create_app(settings, client)
+
+
+@pytest_asyncio.fixture
+async def http(
+    api: httpx.AsyncClient,
+    customer: CustomerFixture,
+    settings: Settings,
+    client: Client,
+    database: Database,
+    gemini: FakeGemini,
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with an admin key, and a worker."""
+    api.headers.update(customer.headers)
+    async with working_on(World(settings, database, client, gemini, customer.id)):
+        yield api
+
+
+async def make_prompt(http: httpx.AsyncClient) -> Json:
+    body = {
+        "name": "Booking",
+        "content": with_quality("You book tables for {{restaurant}}.", CONTROL_QUALITY),
+        "llmModel": "gemini-2.5-flash",
+    }
+    answer = await http.post("/api/v1/prompts", json=body)
+    assert answer.status_code == 201, answer.text
+    made: Json = answer.json()
+    return made
+
+
+async def start(http: httpx.AsyncClient, prompt: Json, **fields: Any) -> Json:
+    answer = await http.post(OPTIMIZATIONS, json={"promptId": prompt["id"], "variantCount": 2, **fields})
+    assert answer.status_code == 201, answer.text
+    made: Json = answer.json()
+    return made
+
+
+async def read(http: httpx.AsyncClient, path: str) -> Json:
+    answer = await http.get(path)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()
+    return found
+
+
+async def finished(http: httpx.AsyncClient, optimization: Json) -> Json:
+    path = f"{OPTIMIZATIONS}/{optimization['id']}"
+    return await eventually(lambda: read(http, path), lambda found: found["status"] == "completed", "completed", 90)
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> str:
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+    message: str = answer.json()["error"]["message"]
+    return message
+
+
+async def test_from_a_prompt_to_an_applied_variant(http: httpx.AsyncClient) -> None:
+    prompt = await make_prompt(http)
+    made = await start(
+        http, prompt, mode="exploratory", intent={"targetImprovements": ["clarity"], "hypothesis": "Examples help"}
+    )
+    assert re.fullmatch(r"opt_[0-9a-f-]{36}", made["id"])
+    assert (made["promptId"], made["status"], made["mode"], made["variantCount"]) == (
+        prompt["id"],
+        "running",
+        "exploratory",
+        2,
+    )
+    assert made["plan"]["maxTrials"] == 12 * 3 + 10
+    assert made["plan"]["maxCalls"] > made["plan"]["maxTrials"]
+
+    done = await finished(http, made)
+    winner = done["results"]["winningVariantId"]
+    assert done["results"]["winnerSelected"] is True
+    assert 0.8 <= done["results"]["confidence"] <= 1
+    assert done["completedAt"] > done["createdAt"]
+
+    control, *variants = (await read(http, f"{OPTIMIZATIONS}/{made['id']}/variants"))["data"]
+    assert (control["name"], control["isOriginal"], control["content"]) == (
+        "Control (Original)",
+        True,
+        prompt["content"],
+    )
+    best = next(variant for variant in variants if variant["isWinner"])
+    assert best["id"] == winner
+    assert best["lift"] == pytest.approx(done["results"]["lift"])
+    assert set(best["metrics"]) == {"taskCompletion", "sentiment", "quality"}
+
+    trials = await read(http, f"{OPTIMIZATIONS}/{made['id']}/trials?limit=5")
+    assert trials["pagination"]["limit"] == 5
+    assert trials["pagination"]["total"] >= done["results"]["trials"]
+    assert trials["data"][0]["turns"][0]["role"] == "persona"
+
+    applied = await http.post(f"{OPTIMIZATIONS}/{made['id']}/apply")
+    assert applied.json() == {
+        "success": True,
+        "promptId": prompt["id"],
+        "appliedVariantId": winner,
+        "message": "Variant applied successfully",
+    }
+    after = await read(http, f"/api/v1/prompts/{prompt['id']}")
+    assert (after["content"], after["version"]) == (best["content"], 2)
+    assert (await http.post(f"{OPTIMIZATIONS}/{made['id']}/apply")).json() == applied.json()
+    other = next(variant["id"] for variant in variants if variant["id"] != winner)
+    second = await http.post(f"{OPTIMIZATIONS}/{made['id']}/apply", json={"variantId": other})
+    refused(second, 409, "INVALID_STATE")
+
+    lines = await read(http, f"{OPTIMIZATIONS}?promptId={prompt['id']}&status=completed")
+    assert [line["id"] for line in lines["data"]] == [made["id"]]
+    assert lines["pagination"] == {"total": 1, "limit": 10, "offset": 0}
+
+
+async def test_events_tell_of_progress_and_end_with_the_verdict(http: httpx.AsyncClient) -> None:
+    made = await start(http, await make_prompt(http))
+    names: list[str] = []
+    async with http.stream("GET", f"{OPTIMIZATIONS}/{made['id']}/events", timeout=90) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        async for line in stream.aiter_lines():
+            if line.startswith("event: "):
+                names.append(line.removeprefix("event: "))
+    assert names[-1] == "verdict"
+    assert {"progress", "scoreboard"} <= set(names)
+
+
+async def test_what_a_state_does_not_allow(http: httpx.AsyncClient) -> None:
+    prompt = await make_prompt(http)
+    made = await start(http, prompt, mode="validation")
+    path = f"{OPTIMIZATIONS}/{made['id']}"
+    message = refused(await http.post(f"{path}/apply"), 409, "INVALID_STATE")
+    assert message == "Cannot apply variant: optimization not complete"
+    refused(await http.post(f"{path}/dismiss"), 409, "INVALID_STATE")
+    stopped = await http.post(f"{path}/stop", json={"reason": "Need to modify base prompt"})
+    assert stopped.json() == {"success": True, "status": "stopped"}
+    assert (await http.post(f"{path}/stop")).json() == stopped.json()
+    refused(await http.post(f"{path}/apply"), 409, "INVALID_STATE")
+
+
+async def test_decisions_on_a_finished_optimization(http: httpx.AsyncClient) -> None:
+    prompt = await make_prompt(http)
+    done = await finished(http, await start(http, prompt))
+    path = f"{OPTIMIZATIONS}/{done['id']}"
+    control = (await read(http, f"{path}/variants"))["data"][0]["id"]
+    refused(await http.post(f"{path}/stop"), 409, "INVALID_STATE")
+    refused(await http.post(f"{path}/apply", json={"variantId": control}), 409, "INVALID_STATE")
+    refused(await http.post(f"{path}/apply", json={"variantId": f"var_{uuid4()}"}), 404, "NOT_FOUND")
+    changed = await http.patch(f"/api/v1/prompts/{prompt['id']}", json={"content": "Something else."})
+    assert changed.json()["version"] == 2
+    refused(await http.post(f"{path}/apply"), 409, "DRIFTED")
+    assert (await read(http, f"/api/v1/prompts/{prompt['id']}"))["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("promptId", f"prompt_{uuid4()}"),
+        ("promptId", "nonsense"),
+        ("promptId", 3),
+        ("mode", "thorough"),
+        ("variantCount", 0),
+        ("variantCount", 6),
+        ("variantCount", "two"),
+        ("personaIds", [f"persona_{uuid4()}"]),
+        ("personaIds", "all"),
+        ("maxCostUsd", 0),
+        ("maxCostUsd", -1),
+        ("intent", "better"),
+    ],
+)
+async def test_a_bad_field_is_named(http: httpx.AsyncClient, field: str, value: object) -> None:
+    prompt = await make_prompt(http)
+    answer = await http.post(OPTIMIZATIONS, json={"promptId": prompt["id"], field: value})
+    assert field in refused(answer, 400, "VALIDATION_ERROR")
+    assert (await read(http, OPTIMIZATIONS))["pagination"]["total"] == 0
+
+
+async def test_what_belongs_to_another_customer_is_not_there(http: httpx.AsyncClient, make: MakeCustomer) -> None:
+    made = await start(http, await make_prompt(http))
+    stranger = (await make("stranger")).headers
+    for method, path in [
+        ("GET", ""),
+        ("GET", "/variants"),
+        ("GET", "/trials"),
+        ("GET", "/events"),
+        ("POST", "/apply"),
+        ("POST", "/stop"),
+        ("POST", "/dismiss"),
+    ]:
+        theirs = await http.request(method, f"{OPTIMIZATIONS}/{made['id']}{path}", headers=stranger)
+        unknown = await http.request(method, f"{OPTIMIZATIONS}/opt_{uuid4()}{path}", headers=stranger)
+        refused(theirs, 404, "NOT_FOUND")
+        assert theirs.json() == unknown.json()
+
+
+async def test_personas_are_made_changed_and_deleted(http: httpx.AsyncClient) -> None:
+    built_in = (await read(http, "/api/v1/personas"))["data"]
+    assert len(built_in) == 4
+    assert all(persona["builtIn"] for persona in built_in)
+    body = {"name": "Hurried cook", "description": "You have a pan on the stove.", "tags": ["time"]}
+    made = (await http.post("/api/v1/personas", json=body)).json()
+    path = f"/api/v1/personas/{made['id']}"
+    assert {key: made[key] for key in body} == body
+    assert (await http.patch(path, json={"name": "Cook"})).json()["name"] == "Cook"
+    refused(await http.patch(f"/api/v1/personas/{built_in[0]['id']}", json={"name": "x"}), 409, "CONFLICT")
+    assert (await http.delete(path)).status_code == 204
+    refused(await http.get(path), 404, "NOT_FOUND")
