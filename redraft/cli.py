@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 
@@ -10,9 +9,7 @@ import typer
 
 from redraft.commands import accounts, backup, data, serve
 from redraft.domain.errors import RedraftError
-from redraft.embedded.discover import running_stack
 from redraft.process import leave_cleanly
-from redraft.settings import settings
 from redraft.store.database import MissingDatabaseUrl
 
 app = typer.Typer(
@@ -32,15 +29,6 @@ app.command()(backup.restore)
 app.add_typer(accounts.customers, name="customer")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.keys, name="key")
-
-
-@app.callback()
-def use_running_stack() -> None:
-    """Improves the prompt of an AI in production and proves that it did."""
-    configured = settings()
-    if configured.database_url is None:
-        os.environ.update(running_stack(configured))
-        settings.cache_clear()
 
 
 def main() -> None:

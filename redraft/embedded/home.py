@@ -84,20 +84,6 @@ class Home:
         """End the processes that a killed stack left running."""
         leftovers.stop_leftovers(self.folder / "children.json", say)
 
-    def running_ports(self) -> dict[str, int]:
-        """Return the ports of the stack that runs on this folder; nothing when none does."""
-        try:
-            lock = os.open(self._lock_file, os.O_RDWR)
-        except OSError:
-            return {}
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return self._state().get("ports", {})
-        finally:
-            os.close(lock)
-        return {}
-
     def require_port(self, name: str, port: int) -> None:
         """Raise `EmbeddedError` when the port is taken."""
         if not is_free(port):
