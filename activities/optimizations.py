@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from redraft.domain.personas import load_personas
-from redraft.llm.tasks.simulate_bounds import greatest_calls_of_trial, greatest_cost_of_trial, greatest_variant_bytes
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -15,8 +13,10 @@ from temporalio.exceptions import ApplicationError
 from activities.failures import refusal
 from redraft.domain import experiments, optimizations
 from redraft.domain.errors import RedraftError, invalid
+from redraft.domain.personas import load_personas
 from redraft.domain.prompts import get_prompt
 from redraft.llm.port import LanguageModel
+from redraft.llm.tasks.simulate_bounds import greatest_calls_of_trial, greatest_cost_of_trial, greatest_variant_bytes
 from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.tables import Optimization

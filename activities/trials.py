@@ -6,12 +6,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from redraft.domain.personas import PersonaCard
-from redraft.llm.tasks.scenarios import ScenariosBrief, write_scenarios
-from redraft.llm.tasks.simulate import run_trial
-from redraft.llm.tasks.simulate_brief import ScenarioDraft, TrialBrief, TrialResult, Weights
-from redraft.llm.tasks.variants import write_variants
-from redraft.llm.tasks.variants_brief import VariantDraft, VariantsBrief
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -22,8 +16,14 @@ from redraft.domain import experiments, optimizations
 from redraft.domain.budgets import CallKey, booked, failures
 from redraft.domain.evidence import AuditedCall
 from redraft.domain.metering import MeteredModel
+from redraft.domain.personas import PersonaCard
 from redraft.domain.scenarios import language_of, load_evidence, scenarios_for, store_scenarios
 from redraft.llm.port import LanguageModel, ModelError
+from redraft.llm.tasks.scenarios import ScenariosBrief, write_scenarios
+from redraft.llm.tasks.simulate import run_trial
+from redraft.llm.tasks.simulate_brief import ScenarioDraft, TrialBrief, TrialResult, Weights
+from redraft.llm.tasks.variants import write_variants
+from redraft.llm.tasks.variants_brief import VariantDraft, VariantsBrief
 from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.tables import Optimization
@@ -64,8 +64,8 @@ class TrialActivities:
         self, model: LanguageModel, record: Optimization, evidence: list[AuditedCall], language: str
     ) -> list[dict[str, Any]]:
         brief = ScenariosBrief(
-            original_prompt=record.original_prompt,
-            calls=evidence,
+            prompt=record.original_prompt,
+            conversations=[call.messages for call in evidence],
             language=language,
             context_tokens=self._settings.llm_context_tokens,
             max_output_tokens=self._settings.llm_max_output_tokens,
