@@ -113,7 +113,7 @@ async def test_the_model_words_what_the_caller_wanted() -> None:
     [
         "I would like a table.",
         "The caller wanted a new kitchen and a refund.",
-        "The caller wanted a table at 8.",
+        "The caller wanted a table at 800.",
         ModelAnswerUnusable("OpenAIEmpty", "empty", retryable=False, usage=USED),
     ],
 )

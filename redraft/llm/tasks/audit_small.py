@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from redraft.domain.evidence import Dimensions, DimensionScore, Evaluation, Message
-from redraft.llm.port import LanguageModel, ModelAnswerUnusable, ModelRequest, Turn, Usage
+from redraft.llm.port import LanguageModel, ModelAnswerUnusable, ModelRequest, Usage
 from redraft.llm.tasks.faults import stems
-from redraft.llm.tasks.fence import Fence
+from redraft.llm.tasks.fence import by_example
 from redraft.llm.tasks.judgements import AuditBrief, AuditResult, has_tools
 from redraft.llm.tasks.prompt import load
 from redraft.llm.tasks.signals import UNRESOLVED, Signal, signals, tool_uses
@@ -91,21 +91,15 @@ def _goal(messages: Sequence[Message], found: Sequence[Signal]) -> DimensionScor
 def _request(opening: Message) -> ModelRequest:
     task = load("audit_small")
     said = " ".join(opening.content[:_SHOWN_CHARS].split())
-    fence = Fence([said, task.text])
-    turns = []
-    for example in task.section("wanted").splitlines():
-        caller, wanted = example[2:].split(" => ")
-        turns += [Turn("user", fence.wrap("caller", caller)), Turn("assistant", wanted)]
-    turns.append(Turn("user", fence.wrap("caller", said)))
-    system = task.render("system", token=fence.token)
-    return ModelRequest(system, tuple(turns), max_output_tokens=64, temperature=0.0, seed=1)
+    turns = by_example("caller", task.section("wanted"), said)
+    return ModelRequest(task.render("system"), turns, max_output_tokens=64, temperature=0.0, seed=1)
 
 
 def _sentence(text: str, said: str) -> str:
-    """Return the model's sentence when it is one, made of the caller's words and free of digits; else nothing."""
+    """Return the model's sentence when it is one, made of the caller's words and free of long numbers; else nothing."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     sentence = re.split(r"(?<=[.!?])\s", line, maxsplit=1)[0].rstrip(" .!?") + "."
     meaning = stems(sentence) - stems(_BEGIN)
     grounded = len(meaning & stems(said)) >= 0.7 * len(meaning) > 0
-    private = re.search(r"\d|@", sentence)
+    private = re.search(r"\d{3}|@", sentence)
     return sentence if sentence.startswith(_BEGIN) and len(sentence) <= 200 and grounded and not private else ""

@@ -6,6 +6,8 @@ import re
 import secrets
 from collections.abc import Iterable
 
+from redraft.llm.port import Turn
+
 _TOKEN_BYTES = 8
 _LINE = re.compile(rf"^[ \t]*</?[\w-]+-[0-9a-f]{{{2 * _TOKEN_BYTES}}}>[ \t]*\n?", re.MULTILINE)
 
@@ -38,3 +40,16 @@ class Fence:
 def strip_fences(text: str) -> str:
     """Remove delimiter lines that a model copied into its answer, which may be an answer kept from an earlier call."""
     return _LINE.sub("", text)
+
+
+def by_example(label: str, examples: str, text: str) -> tuple[Turn, ...]:
+    """Return turns that show a small model what to do with `text`: lines `- given => wanted`, then the text.
+
+    Only the last turn's delimiter is random. What comes before it, our own examples, stays the same from call to
+    call, so that a local server has to read it only once.
+    """
+    turns = []
+    for example in examples.splitlines():
+        given, wanted = example.removeprefix("- ").split(" => ")
+        turns += [Turn("user", f"<{label}>\n{given}\n</{label}>"), Turn("assistant", wanted)]
+    return (*turns, Turn("user", Fence([text]).wrap(label, text)))

@@ -16,10 +16,10 @@ from itertools import pairwise
 
 from redraft.domain.checks import template_variables
 from redraft.domain.checks.private_data import private_spans
-from redraft.llm.port import LanguageModel, ModelAnswerUnusable, ModelRequest, Turn, Usage
+from redraft.llm.port import LanguageModel, ModelAnswerUnusable, ModelRequest, Usage
 from redraft.llm.tasks.drafts import Change, Draft, ProposalBrief, check, language_tag
 from redraft.llm.tasks.faults import Fault, Kind, find_faults, similarity, stem_list, stems
-from redraft.llm.tasks.fence import Fence
+from redraft.llm.tasks.fence import by_example
 from redraft.llm.tasks.prompt import load
 
 MAX_CALLS = 8
@@ -72,12 +72,15 @@ async def write_rules(model: LanguageModel, brief: ProposalBrief) -> Rules:
     Raises what the model raises, except that an unusable answer to one call only loses that rule.
     """
     answers = Rules(model=model.name)
-    for fault in find_faults(brief.evidence)[:MAX_CALLS]:
+    faults = find_faults(brief.evidence)[:MAX_CALLS]
+    # Requests of one kind begin alike, and a local server reads what it has just read much faster.
+    for fault in sorted(faults, key=lambda fault: fault.kind):
         rule = await _ask(model, fault, answers)
         if rule and _usable(rule, fault) and not _known(rule, answers, brief):
             answers.rules.append((rule, fault))
         else:
             answers.dropped += 1
+    answers.rules.sort(key=lambda pair: faults.index(pair[1]))
     await asyncio.to_thread(_drop_private, answers, brief)
     return answers
 
@@ -96,14 +99,9 @@ async def _ask(model: LanguageModel, fault: Fault, answers: Rules) -> str | None
 
 def _request(fault: Fault) -> ModelRequest:
     task = load("propose_rules")
-    examples = [line[2:].split(" => ") for line in task.section(fault.kind).splitlines()]
-    fence = Fence([fault.sentence, task.text])
-    turns = []
-    for finding, rule in examples:
-        turns += [Turn("user", fence.wrap("finding", finding)), Turn("assistant", rule)]
-    turns.append(Turn("user", fence.wrap("finding", fault.sentence)))
-    system = task.render("system", begin=_BEGIN[fault.kind], token=fence.token)
-    return ModelRequest(system, tuple(turns), max_output_tokens=_MAX_RULE_TOKENS, temperature=0.0, seed=1)
+    system = task.render("system", begin=_BEGIN[fault.kind])
+    turns = by_example("finding", task.section(fault.kind), fault.sentence)
+    return ModelRequest(system, turns, max_output_tokens=_MAX_RULE_TOKENS, temperature=0.0, seed=1)
 
 
 def _first_sentence(text: str) -> str:
@@ -117,7 +115,8 @@ def _usable(rule: str, fault: Fault) -> bool:
     pairs = list(pairwise(words))
     listed = stem_list(rule)
     meaning = frozenset(listed)
-    repeated = Counter(listed) - Counter(stem_list(fault.sentence)) - Counter(meaning)
+    said = Counter(stem_list(fault.sentence))
+    repeated = any(count > max(1, said[stem]) for stem, count in Counter(listed).items())
     return (
         words[:1] == [_BEGIN[fault.kind].casefold()]
         and len(words) >= 3
