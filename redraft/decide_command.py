@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import math
+import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TextIO, cast
@@ -52,6 +54,8 @@ def _records(file: TextIO) -> Iterator[Record]:
             yield from _from_csv(first, file)
     except UnicodeDecodeError as error:
         raise InputError(f"the file is not UTF-8 text: {error}") from error
+    except (csv.Error, EOFError, zlib.error) as error:
+        raise InputError(f"the file cannot be read to its end: {error}") from error
 
 
 def _from_csv(header: str, file: TextIO) -> Iterator[Record]:
@@ -109,7 +113,7 @@ def _record(experiment: object, order: object, variant: object, cell: object, sc
 def _name(value: object, field: str, line: int) -> str:
     if isinstance(value, str):
         if value:
-            return value
+            return sys.intern(value)  # the same few names on every row
         raise InputError(f"line {line}: {field} is empty")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)

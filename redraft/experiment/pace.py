@@ -46,13 +46,13 @@ STEERING = Pace(
 """Trials cost money: drop early, stop early, and give what is saved to the arms that are left."""
 
 GIVEN = Pace(
-    shape=0.1,
+    shape=0.0,
     pot=0.97,
     release_from=0.1,
-    release_to=0.2,
-    leading=2.0,
-    settling=0.2,
-    outpaced=0.6,
+    release_to=0.3,
+    leading=8.0,
+    settling=0.1,
+    outpaced=1.0,
     futile_chance=0.001,
 )
 """All scores are there already: nothing is saved by stopping early, so bet on reaching the end."""

@@ -199,6 +199,14 @@ def test_a_delta_that_is_none() -> None:
         decide_all(records(1, [0.5, 0.5], 5), delta=5)
 
 
+def test_a_gzip_file_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "scores.gz"
+    whole = gzip.compress((HEADER + "x,1,control,c,50\n" * 500).encode())
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cannot be read to its end"):
+        decide(path, "control", 0.05, io.StringIO())
+
+
 def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     path = tmp_path / "scores"
     path.write_bytes(b"experiment,order,variant,cell,score\n\xff\xfe,1,A,c,1\n")
