@@ -70,7 +70,7 @@ class GeminiModel:
         """Ask once. Raises ModelError."""
         response = await self._ask(_contents(request), _config(request))
         used = self._usage(request, response.usage_metadata)
-        text = _text(response, used)
+        text = _text(response, used, keep_cut_off=request.keep_cut_off)
         parsed = parse(request.output, text, "Gemini", used) if request.output else None
         booked = used or usage(self._price, request, None, None)
         return ModelAnswer(text, parsed, booked, response.model_version or self._model)
@@ -140,7 +140,7 @@ def _config(request: ModelRequest) -> types.GenerateContentConfig:
     return config
 
 
-def _text(response: types.GenerateContentResponse, used: Usage | None) -> str:
+def _text(response: types.GenerateContentResponse, used: Usage | None, *, keep_cut_off: bool) -> str:
     """Return the answer's text without its thoughts. Raises ModelBlocked or ModelAnswerUnusable."""
     feedback = response.prompt_feedback
     if feedback is not None and feedback.block_reason is not None:
@@ -153,9 +153,9 @@ def _text(response: types.GenerateContentResponse, used: Usage | None) -> str:
     if finish in BLOCKED:
         message = f"Gemini withheld its answer ({finish.value})."
         raise ModelBlocked("GeminiAnswerBlocked", message, retryable=False, usage=used)
-    if finish in CUT_OFF:
+    if finish in CUT_OFF and not keep_cut_off:
         raise _unusable("CutOff", "Gemini's answer reached the greatest length and is cut off.", used)
-    if finish not in FINISHED:
+    if finish not in FINISHED | CUT_OFF:
         raise _unusable("Unfinished", f"Gemini did not finish its answer ({finish.value}).", used)
     parts = (candidate.content.parts if candidate.content else None) or []
     text = "".join(part.text for part in parts if part.text and not part.thought)

@@ -94,7 +94,7 @@ class OpenAICompatibleModel:
             raise _refusal(response)
         completion = _read(response)
         used = self._usage(request, completion.usage)
-        text = _text(completion, used)
+        text = _text(completion, used, keep_cut_off=request.keep_cut_off)
         parsed = parse(request.output, text, PROVIDER, used) if request.output else None
         booked = used or usage(self._price, request, None, None)
         return ModelAnswer(text, parsed, booked, completion.model or self._model)
@@ -154,14 +154,14 @@ def _read(response: httpx.Response) -> _Completion:
     raise failure
 
 
-def _text(completion: _Completion, used: Usage | None) -> str:
+def _text(completion: _Completion, used: Usage | None, *, keep_cut_off: bool) -> str:
     """Return the answer's text. Raises ModelBlocked or ModelAnswerUnusable."""
     if not completion.choices:
         raise _unusable("Empty", "The model's answer holds no choice.", used)
     choice = completion.choices[0]
     if choice.message.refusal or choice.finish_reason == "content_filter":
         raise ModelBlocked(f"{PROVIDER}AnswerBlocked", "The model withheld its answer.", retryable=False, usage=used)
-    if choice.finish_reason == "length":
+    if choice.finish_reason == "length" and not keep_cut_off:
         raise _unusable("CutOff", "The model's answer reached the greatest length and is cut off.", used)
     text = choice.message.content or ""
     if not text.strip():

@@ -24,7 +24,8 @@ class ModelRequest:
     """One call of a language model.
 
     `output` asks for structured output: the answer is JSON of that model. `temperature` None leaves the
-    provider's default; `seed` makes a sampled answer repeatable where the provider can.
+    provider's default; `seed` makes a sampled answer repeatable where the provider can. `keep_cut_off`: text that
+    reached `max_output_tokens` is an answer, as it would be for whoever talks with a chat bot, and not an error.
     """
 
     system: str
@@ -33,6 +34,7 @@ class ModelRequest:
     max_output_tokens: int = 8_192
     temperature: float | None = None
     seed: int | None = None
+    keep_cut_off: bool = False
 
     @property
     def greatest_input_tokens(self) -> int:

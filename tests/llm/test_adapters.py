@@ -98,6 +98,15 @@ async def test_without_an_output_the_answer_is_text(model: LanguageModel, fake: 
     assert fake.calls[0].schema is None
 
 
+async def test_text_that_was_cut_off_is_kept_when_asked_for(model: LanguageModel, fake: FakeGemini) -> None:
+    fake.script(reply.cut_off("Good morn", input_tokens=9, answer_tokens=2), reply.cut_off(""))
+    request = ModelRequest("Greet.", (Turn("user", "Hi"),), max_output_tokens=256, keep_cut_off=True)
+    answer = await model.generate(request)
+    assert (answer.text, answer.usage.output_tokens) == ("Good morn", 2)
+    with pytest.raises(ModelAnswerUnusable, match="is empty"):
+        await model.generate(request)
+
+
 async def test_usage_that_is_not_told_is_booked_at_its_greatest(model: LanguageModel, fake: FakeGemini) -> None:
     fake.script(reply.ok(DRAFT, with_usage=False))
     answer = await model.generate(REQUEST)

@@ -34,7 +34,7 @@ def judge_by_code(
 ) -> tuple[dict[Metric, float], dict[str, str]]:
     """Return metrics (0..100) and reasons. `done` is the share of passed checks, if the scenario has any."""
     completed = {"goal": 100.0, "gave_up": 0.0}.get(ended, 50.0) if done is None else done
-    ending = {"goal": "said that the goal was reached", "gave_up": "gave up"}.get(ended, "came to no end")
+    ending = {"goal": "reached the goal", "gave_up": "gave up"}.get(ended, "came to no end that a program can tell")
     feeling, felt = _sentiment(transcript, ended)
     quality, faults = _quality(transcript)
     metrics: dict[Metric, float] = {"taskCompletion": completed, "sentiment": feeling, "quality": quality}

@@ -25,6 +25,7 @@ from redraft.llm.tasks.simulate_brief import (
     TrialResult,
 )
 from redraft.llm.tasks.simulate_persona import PersonaTurn, clean_message, find_fault, is_stuck, persona_request
+from redraft.llm.tasks.simulate_persona_small import small_messages
 from redraft.llm.tasks.tokens import BYTES_PER_TOKEN, cut_text
 
 
@@ -46,6 +47,7 @@ class _Conversation:
     brief: TrialBrief
     limits: TrialLimits
     system: str
+    script: list[str]
     lines: list[Line] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     calls: int = 0
@@ -56,10 +58,12 @@ class _Conversation:
             if ended := await self._persona():
                 return ended
             await self._agent()
-        return "turn_limit"
+        return self._scripted_end() if self.model.small else "turn_limit"
 
     async def _persona(self) -> Ended | None:
         """Add the persona's next message; return how it ended the conversation, if it did."""
+        if self.model.small:
+            return self._scripted()
         if not self.lines and self.brief.scenario.opening:
             self._say("persona", self.brief.scenario.opening)
             return None
@@ -74,6 +78,19 @@ class _Conversation:
         # Before the agent has said anything nothing can be reached.
         over = self.answers and turn.status != "continue"
         return self._check(message, "goal" if turn.status == "goal_reached" else "gave_up", over=bool(over))
+
+    def _scripted(self) -> Ended | None:
+        """Add the next message that code has written, if there is one left."""
+        said = len(self.answers)
+        if said == len(self.script):
+            return self._scripted_end()
+        self._say("persona", self.script[said])
+        return None
+
+    def _scripted_end(self) -> Ended:
+        """Only checks can tell whether a scripted persona has reached its goal."""
+        checks = run_checks(self.brief.scenario.checks, self.answers)
+        return "goal" if checks and all(check.passed for check in checks) else "turn_limit"
 
     def _check(self, message: str, ending: Ended, *, over: bool) -> Ended | None:
         fault = find_fault(message, self.lines)
@@ -92,7 +109,7 @@ class _Conversation:
     async def _agent(self) -> None:
         """Add the agent's answer."""
         self.calls += 1
-        request = agent_request(self.brief, self.system, self.lines, self.limits)
+        request = agent_request(self.brief, self.system, self.lines, self.limits, small=self.model.small)
         try:
             answer = await self.model.generate(request)
         except ModelAnswerUnusable as error:
@@ -126,6 +143,7 @@ async def run_trial(model: LanguageModel, brief: TrialBrief) -> TrialResult:
         brief=brief,
         limits=brief.limits or TrialLimits.of(model),
         system=fill_variables(brief.prompt),
+        script=small_messages(brief) if model.small else [],
     )
     try:
         ended = await talk.run()

@@ -10,6 +10,8 @@ from redraft.domain.checks import replace_variables
 from redraft.llm.port import ModelRequest, Turn
 from redraft.llm.tasks.simulate_brief import Line, TrialBrief, TrialLimits
 
+_SMALL_TEMPERATURE = 0.3
+
 # The first entry whose word a variable's name contains decides. Values name nobody and no real business.
 _VALUES = {
     "email": "alex.morgan@example.com",
@@ -74,15 +76,19 @@ def _value(variable: str) -> str:
     return f"example {' '.join(lowered)}"
 
 
-def agent_request(brief: TrialBrief, system: str, transcript: Sequence[Line], limits: TrialLimits) -> ModelRequest:
+def agent_request(
+    brief: TrialBrief, system: str, transcript: Sequence[Line], limits: TrialLimits, *, small: bool = False
+) -> ModelRequest:
     """Return the request for the agent's next message; `system` is the prompt with its variables filled in."""
+    temperature = _SMALL_TEMPERATURE if small and brief.temperature is None else brief.temperature
     turns = tuple(Turn("user" if line.role == "persona" else "assistant", line.content) for line in transcript)
     return ModelRequest(
         system=system,
         turns=turns,
         max_output_tokens=limits.agent_tokens,
-        temperature=brief.temperature,
+        temperature=temperature,
         seed=call_seed(brief.seed, "agent", len(transcript)),
+        keep_cut_off=True,
     )
 
 

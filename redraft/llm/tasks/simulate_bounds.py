@@ -11,8 +11,9 @@ from redraft.domain.personas import PersonaCard
 from redraft.llm.port import LanguageModel, ModelRequest
 from redraft.llm.tasks.judge_trial import judge_request
 from redraft.llm.tasks.simulate_agent import agent_request, fill_variables
-from redraft.llm.tasks.simulate_brief import Line, ScenarioDraft, TrialBrief, TrialLimits
+from redraft.llm.tasks.simulate_brief import Line, ScenarioDraft, Speaker, TrialBrief, TrialLimits
 from redraft.llm.tasks.simulate_persona import GOAL_BYTES, PERSONA_BYTES, SITUATION_BYTES, persona_request
+from redraft.llm.tasks.simulate_persona_small import MAX_MESSAGES
 
 _MARK_BYTES = 64
 """No mark of `cut_text` and no label of a message is longer."""
@@ -20,9 +21,12 @@ _MARK_BYTES = 64
 _ROOM_BYTES = 4_000
 
 
-def greatest_calls_of_trial(max_turns: int) -> int:
-    """Return the most calls that one trial makes: persona and agent once a turn, and the judge."""
-    return 2 * max_turns + 1
+def greatest_calls_of_trial(max_turns: int, *, small: bool = False) -> int:
+    """Return the most calls that one trial makes: persona and agent once a turn, and the judge.
+
+    With a `small` model persona and judge are code, and the conversation is short.
+    """
+    return min(max_turns, MAX_MESSAGES) if small else 2 * max_turns + 1
 
 
 def greatest_variant_bytes(original: str, max_prompt_bytes: int = MAX_PROMPT_BYTES) -> int:
@@ -47,8 +51,9 @@ def greatest_cost_of_trial(
     brief = _longest_brief(max_turns)
     cost = Decimal(0)
     lines: list[Line] = []
-    for _ in range(max_turns):
-        cost += model.greatest_cost(_padded(persona_request(brief, lines, limits), len(lines)))
+    for _ in range(min(max_turns, MAX_MESSAGES) if model.small else max_turns):
+        if not model.small:
+            cost += model.greatest_cost(_padded(persona_request(brief, lines, limits), len(lines)))
         lines.append(_longest(limits, "persona"))
         cost += model.greatest_cost(agent_request(brief, "x" * prompt_bytes, lines, limits))
         lines.append(_longest(limits, "agent"))
@@ -63,9 +68,8 @@ def _longest_brief(max_turns: int) -> TrialBrief:
     return TrialBrief(prompt="", persona=card, scenario=scenario, seed=0, max_turns=max_turns)
 
 
-def _longest(limits: TrialLimits, role: str) -> Line:
-    greatest = limits.agent_bytes if role == "agent" else limits.persona_bytes
-    return Line.model_validate({"role": role, "content": "x" * (greatest + _MARK_BYTES)})
+def _longest(limits: TrialLimits, role: Speaker) -> Line:
+    return Line(role=role, content="x" * (limits.bytes_of(role) + _MARK_BYTES))
 
 
 def _padded(request: ModelRequest, messages: int) -> ModelRequest:

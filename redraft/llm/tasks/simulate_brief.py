@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from redraft.domain.errors import RedraftError
-from redraft.domain.languages import DEFAULT_LANGUAGE, check_language
 from redraft.domain.personas import PersonaCard
 from redraft.domain.scenario_checks import MAX_CHECKS, CheckResult, ScenarioCheck
 from redraft.llm.port import LanguageModel
+from redraft.llm.tasks.drafts import DEFAULT_LANGUAGE, language_tag
 
 Ended = Literal["goal", "gave_up", "turn_limit", "agent_failed", "fault"]
 FaultCode = Literal[
@@ -98,14 +97,15 @@ class TrialLimits:
     @classmethod
     def of(cls, model: LanguageModel) -> TrialLimits:
         """Return the bounds for `model`: a small one is slow and has little context."""
-        return cls(agent_tokens=320, persona_tokens=64, agent_bytes=1_600, persona_bytes=400) if model.small else cls()
+        return cls(agent_tokens=96, agent_bytes=1_000, persona_bytes=600) if model.small else cls()
 
 
 @dataclass(frozen=True, slots=True)
 class TrialBrief:
     """One trial: `prompt` (a variant's text) in one cell (persona, scenario, seed).
 
-    `limits` None = those of the model. `temperature` is the agent's; None leaves the provider's default.
+    `limits` None = those of the model. `temperature` is the agent's; None leaves the provider's default (0.3 for a
+    small model, which rambles at more).
     `language` (BCP-47) is what the persona speaks.
     """
 
@@ -122,10 +122,7 @@ class TrialBrief:
     @property
     def language_tag(self) -> str:
         """The language, or the default when it is no language tag: it is written into our instructions."""
-        try:
-            return check_language("language", self.language) or DEFAULT_LANGUAGE
-        except RedraftError:
-            return DEFAULT_LANGUAGE
+        return language_tag(self.language)
 
 
 class Line(BaseModel):
