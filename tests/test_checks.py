@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from redraft.domain.checks import Check, blocking_failures, check_draft, template_variables
 from redraft.domain.checks.identifiers import region_of
+from redraft.domain.checks.private_data import check_private_data
 
 ORIGINAL = "You are Mia at {{clinic_name}}. Greet {caller} and quote ${price} in euros."
 
@@ -19,7 +20,7 @@ def named(checks: list[Check], name: str) -> Check:
 
 
 def private(draft: str, *transcripts: str, original: str = ORIGINAL, language: str = "en-US") -> Check:
-    return named(check_draft(original, draft, transcripts, language=language), "private_data")
+    return check_private_data(original, draft, transcripts, language=language)
 
 
 def kinds(check: Check) -> list[object]:
@@ -120,7 +121,7 @@ def test_dates_times_and_prices_are_not_private() -> None:
 WORDS = st.lists(st.from_regex(r"[a-z]{2,8}", fullmatch=True), min_size=40, max_size=80, unique=True)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(WORDS, st.integers(0, 25), st.integers(12, 15), st.sampled_from([" ", "\n", ", "]))
 def test_a_quote_of_twelve_words_is_found_wherever_it_stands(
     words: list[str], start: int, length: int, gap: str
@@ -145,6 +146,11 @@ def test_quotes_in_scripts_without_spaces_are_found() -> None:
 )
 def test_the_language_tells_the_country(language: str, region: str | None) -> None:
     assert region_of(language) == region
+
+
+def test_private_data_is_among_the_checks_that_block() -> None:
+    checks = check_draft(ORIGINAL, f"{ORIGINAL} Write to jane@example.org.", ["user: jane@example.org"])
+    assert [check.name for check in blocking_failures(checks)] == ["private_data"]
 
 
 def test_informing_checks_do_not_block() -> None:
@@ -180,7 +186,7 @@ def test_any_text_can_be_checked(original: str, draft: str, transcripts: list[st
 
 @pytest.mark.parametrize("unit", ["a ", "1-", "4111 1111 1111 1111 ", "415-555-0142 ", "a.", "{a.a", "${a", "漢"])
 def test_hostile_repetition_stays_quick(unit: str) -> None:
-    draft, transcript = (unit * 65_536)[:65_536], (unit * 262_144)[:262_144]
+    draft, transcript = (unit * 65_536)[:65_536], (unit * 131_072)[:131_072]
     start = time.perf_counter()
     check_draft(ORIGINAL, draft, [transcript] * 4)
     assert time.perf_counter() - start < 15  # under three seconds here; quadratic code needs minutes
