@@ -79,7 +79,7 @@ async def expected_version(session: AsyncSession, ai_id: UUID, condition: Condit
     return None if expected is None else UUID(expected)
 
 
-def _if_match(lines: Annotated[list[str] | None, Header(alias="If-Match")] = None) -> Condition | None:
+async def _if_match(lines: Annotated[list[str] | None, Header(alias="If-Match")] = None) -> Condition | None:
     if not lines:
         return None
     tags = Tags.parse(lines)
@@ -88,7 +88,7 @@ def _if_match(lines: Annotated[list[str] | None, Header(alias="If-Match")] = Non
     return Condition(tags)
 
 
-def _if_none_match(lines: Annotated[list[str] | None, Header(alias="If-None-Match")] = None) -> Tags:
+async def _if_none_match(lines: Annotated[list[str] | None, Header(alias="If-None-Match")] = None) -> Tags:
     # A header that can't be read asks for nothing: the whole record is always a right answer.
     return Tags.parse(lines or []) or Tags()
 

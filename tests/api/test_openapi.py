@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 
 from api.errors import dialect_of
 from redraft.domain.access import Scope
@@ -77,3 +79,14 @@ def test_idempotency_key_is_documented_where_it_works(app: FastAPI) -> None:
     }
     posts = {route.path for method, route in routes_of(app) if method == "POST"}
     assert takers == posts - {"/auth/login", "/v1.0/auth/login", "/v1.0/accesskeys"}
+
+
+def test_nothing_runs_in_a_thread(app: FastAPI) -> None:
+    """FastAPI hands a plain function to a thread: for what only reads a header that costs more than the work."""
+    called = {call for _, route in routes_of(app) for call in (route.endpoint, *dependencies_of(route.dependant))}
+    in_threads = [call for call in called if not iscoroutinefunction(call) and not iscoroutinefunction(call.__call__)]
+    assert in_threads == []
+
+
+def dependencies_of(dependant: Dependant) -> list[Any]:
+    return [call for part in dependant.dependencies for call in (part.call, *dependencies_of(part)) if call is not None]
