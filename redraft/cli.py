@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from redraft.commands import accounts, backup, data, serve
+from redraft.commands import accounts, backup, data, experiments, serve
 from redraft.domain.errors import RedraftError
 from redraft.process import leave_cleanly
 from redraft.store.database import MissingDatabaseUrl
@@ -22,6 +22,8 @@ for command in (serve.up, serve.api, serve.worker, serve.codec, serve.migrate, s
     app.command()(command)
 app.command("clean-data")(serve.clean_data)
 app.command()(accounts.budget)
+app.command()(experiments.decide)
+app.command()(experiments.optimize)
 app.command("import")(data.import_calls)
 app.command()(data.export)
 app.command()(backup.backup)
