@@ -27,7 +27,7 @@ class ModelServer:
     * `model`: a GGUF file; default: the one that comes with the installation.
     * `context`: tokens of one request, answer included; memory grows with `context` × `slots`.
     * `slots`: requests worked on side by side.
-    * `threads`: default: one for each physical core we may use, at most 8.
+    * `threads`: default: one for each physical core we may use but one, at most 8.
     """
 
     port: int
@@ -96,7 +96,10 @@ def bundled_model() -> Path:
 
 
 def default_threads() -> int:
-    """Return the number of physical cores this process may use, at least 1 and at most 8."""
+    """Return the physical cores this process may use but one, at least 1 and at most 8.
+
+    One core is left for the rest of the stack: a decoding thread that has to share its core holds up all the others.
+    """
     logical = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     physical = psutil.cpu_count(logical=False) or logical
-    return max(1, min(logical, physical, MOST_THREADS))
+    return max(1, min(min(logical, physical) - 1, MOST_THREADS))
