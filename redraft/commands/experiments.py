@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.syntax import Syntax
 from rich.table import Table
 
 from redraft.commands.accounts import find_customer
@@ -169,7 +170,7 @@ def _interval(value: float | None, interval: list[float] | None) -> str:
 
 async def _finish(db: Database, gateway: Any, record: Optimization, wanted: _Wanted, console: Console) -> None:
     """Say how it ended, show the winner's diff, and apply it if that is wanted."""
-    from redraft.demo.screen import word_diff
+    from redraft.domain.diff import unified
     from redraft.domain.optimizations import OptimizationDecision
     from redraft.store.tables import Variant
 
@@ -180,7 +181,7 @@ async def _finish(db: Database, gateway: Any, record: Optimization, wanted: _Wan
     async with db.tenant(record.customer_id) as session:
         winner = await session.get_one(Variant, UUID(results["winningVariantId"]))
     console.print(f"{winner.name}: {winner.hypothesis}\nconfidence {results['confidence']:.3f}\n")
-    console.print(word_diff(record.original_prompt, winner.text, coloured=console.is_terminal))
+    console.print(Syntax(unified(record.original_prompt, winner.text), "diff", word_wrap=True))
     if not wanted.yes and not (sys.stdin.isatty() and typer.confirm("Apply it?")):
         console.print("Not applied; it waits for apply or dismiss.")
         return
