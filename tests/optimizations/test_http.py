@@ -196,14 +196,14 @@ async def test_decisions_on_a_finished_optimization(http: httpx.AsyncClient) -> 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("promptId", f"prompt_{uuid4()}"),
+        ("promptId", "prompt_11111111-1111-4111-8111-111111111111"),
         ("promptId", "nonsense"),
         ("promptId", 3),
         ("mode", "thorough"),
         ("variantCount", 0),
         ("variantCount", 6),
         ("variantCount", "two"),
-        ("personaIds", [f"persona_{uuid4()}"]),
+        ("personaIds", ["persona_11111111-1111-4111-8111-111111111111"]),
         ("personaIds", "all"),
         ("maxCostUsd", 0),
         ("maxCostUsd", -1),
