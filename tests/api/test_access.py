@@ -14,14 +14,11 @@ from redraft.store.database import Database
 from tests.api.probe import error_parts
 from tests.conftest import MakeCustomer
 from tests.support.customers import CustomerFixture, bearer
-from tests.support.records import UNKNOWN, ask, one_of_each, path_of, routes_of
+from tests.support.records import UNKNOWN_IDS, ask, one_of_each, path_of, routes_of
 
 PUBLIC = {"get_health", "get_readiness", "log_in", "log_in_v1"}
 ADMIN_ONLY = ("/v1.0/users", "/v1.0/customer")
 ADMIN_WRITES = (*ADMIN_ONLY, "/v1.0/accesskeys")
-UNKNOWN_IDS = dict.fromkeys(
-    ("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"), UNKNOWN
-)
 
 
 def needed(method: str, path: str) -> Scope:

@@ -12,7 +12,7 @@ from api.routing import Route
 from redraft.domain.access import Role
 from redraft.store.database import Database
 from redraft.store.ids import new_id
-from redraft.store.tables import Proposal
+from redraft.store.tables import Optimization, Proposal
 from tests.support.customers import CustomerFixture
 from tests.support.voipbin import Caller
 
@@ -21,6 +21,13 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
 BODIES: dict[str, dict[str, Any]] = {
     "edit_proposal": {"proposed_prompt": "Be kind."},
 }
+PLAN = {"maxTrials": 10, "maxTurns": 6, "maxCalls": 100, "maxCostUsd": 1.0}
+PARAMETERS = (
+    *("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"),
+    *("prompt_id", "persona_id", "optimization_id"),
+)
+UNKNOWN_IDS = dict.fromkeys(PARAMETERS, UNKNOWN)
+"""An id that nobody has, for every parameter of a path."""
 
 
 def routes_of(app: FastAPI) -> list[tuple[str, Route]]:
@@ -37,7 +44,9 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
     audit = await caller.an_audit(call)
     user_id = await customer.new_user(f"{customer.username}-other", Role.VIEWER)
     key = (await caller.get("/accesskeys")).json()["result"][0]
-    return {
+    persona = {"name": "Impatient", "description": "Wants it done at once."}
+    made = await http.post("/api/v1/personas", json=persona, headers=customer.headers)
+    ids = {
         "ai_id": ai["id"],
         "history_id": ai["current_prompt_history_id"],
         "aicall_id": call["id"],
@@ -45,7 +54,12 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
         "proposal_id": str(await _a_proposal(database, customer, ai)),
         "user_id": str(user_id),
         "key_id": key["id"],
+        "prompt_id": f"prompt_{ai['id']}",
+        "persona_id": made.json()["id"],
+        "optimization_id": f"opt_{await _an_optimization(database, customer, ai)}",
     }
+    assert set(ids) == set(PARAMETERS)
+    return ids
 
 
 async def _a_proposal(database: Database, customer: CustomerFixture, ai: dict[str, Any]) -> UUID:
@@ -61,6 +75,22 @@ async def _a_proposal(database: Database, customer: CustomerFixture, ai: dict[st
     async with database.tenant(customer.id) as session:
         session.add(proposal)
     return proposal.id
+
+
+async def _an_optimization(database: Database, customer: CustomerFixture, ai: dict[str, Any]) -> UUID:
+    optimization = Optimization(
+        id=new_id(),
+        customer_id=customer.id,
+        prompt_id=UUID(ai["id"]),
+        basis_version_id=UUID(ai["current_prompt_history_id"]),
+        original_prompt=ai["init_prompt"],
+        plan=PLAN,
+        status="stopped",
+        reason="stopped",
+    )
+    async with database.tenant(customer.id) as session:
+        session.add(optimization)
+    return optimization.id
 
 
 def path_of(route: Route, ids: dict[str, str]) -> str:
