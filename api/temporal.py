@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
@@ -69,7 +70,7 @@ class TemporalGateway:
             deadline=request.deadline or datetime.now(UTC) + self._timeout,
         )
         start = self._starts.open_proposal(request.customer_id, request.id, request.prompt_id, len(request.audit_ids))
-        await self._update(ProposalWorkflow.open, argument, start, f"open-{request.id}")
+        await self._update(ProposalWorkflow.open, argument, start)
 
     async def decide_proposal(self, customer_id: UUID, proposal_id: UUID, request: DecisionRequest) -> None:
         """Take a decision through the proposal's workflow; a closed record answers for itself.
@@ -94,7 +95,7 @@ class TemporalGateway:
         start = self._starts.optimization_operation(
             request.customer_id, request.optimization_id, request.prompt_id, resume=False
         )
-        await self._update(OptimizationWorkflow.open, request, start, f"open-{request.optimization_id}")
+        await self._update(OptimizationWorkflow.open, request, start)
 
     async def decide_optimization(
         self, customer_id: UUID, optimization_id: UUID, decision: OptimizationDecision
@@ -111,15 +112,18 @@ class TemporalGateway:
         argument = OptimizationDecisionInput(actor=decision.actor, note=decision.note, variant_id=decision.variant_id)
         await self._update(_OPTIMIZATION_UPDATES[decision.action], argument, start)
 
-    async def _update(
-        self, update: Any, argument: Any, start: WithStartWorkflowOperation[Any, Any], update_id: str | None = None
-    ) -> None:
-        """Send an update, starting the workflow if it does not run. Raises the refusal, or UNAVAILABLE."""
+    async def _update(self, update: Any, argument: Any, start: WithStartWorkflowOperation[Any, Any]) -> None:
+        """Send an update, starting the workflow if it does not run. Raises the refusal, or UNAVAILABLE.
+
+        Each request is an update of its own: Temporal answers a repeated update id from the closed workflow, so a
+        refusal (no slot free, too late) would stick to an Idempotency-Key. The records know what was done before.
+        """
         try:
-            state: ProposalState | OptimizationState = await self.client.execute_update_with_start_workflow(
-                update, argument, start_workflow_operation=start, id=update_id, rpc_timeout=self._timeout
-            )
-        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError) as error:
+            async with asyncio.timeout(self._settings.temporal_timeout_s):  # the client asks in rounds, without end
+                state: ProposalState | OptimizationState = await self.client.execute_update_with_start_workflow(
+                    update, argument, start_workflow_operation=start, rpc_timeout=self._timeout
+                )
+        except (RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError) as error:
             _unavailable(error)
         _raise_refusal(state.refusal)
 
