@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.domain.budgets import forget_answers
 from redraft.domain.checks import check_draft
 from redraft.domain.evidence import AuditedCall, Evaluation, Message
 from redraft.domain.outbox import emit
@@ -91,6 +92,8 @@ async def store_draft(session: AsyncSession, proposal_id: UUID, draft: FinishedD
         proposal.rationale, proposal.model, proposal.task_version = draft.rationale, draft.model, draft.task_version
         proposal.changes, proposal.checks = draft.changes, draft.checks
         await leave_open(session, proposal, "completed")
+    else:  # the answer came after the decision
+        await forget_answers(session, proposal_id)
     return proposal
 
 

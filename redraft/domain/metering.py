@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.budgets import BudgetSpent, CallKey, Settlement, give_up, reserve, settle, stored_answer
 from redraft.llm.port import LanguageModel, ModelAnswer, ModelAnswerUnusable, ModelError, ModelRequest, Usage
 from redraft.store.database import Database
 from redraft.store.tables import ModelCall
+
+DATABASE_AWAY = (OperationalError, InterfaceError, NoConnection, TimeoutError)
+PAUSES_S = (0.1, 0.5, 1, 2, 5, 10, 15)  # about half a minute
 
 
 @dataclass(slots=True)
@@ -67,16 +76,26 @@ class MeteredModel:
     async def _book_failure(self, call: ModelCall, error: ModelError) -> None:
         if error.usage is not None:
             await self._settle(call, error.code, error.usage)
-            return
-        async with self.db.tenant(self.key.customer_id) as session:
-            await give_up(session, call.id, error.code)
+        else:
+            await self._book(lambda session: give_up(session, call.id, error.code))
 
     async def _settle(
         self, call: ModelCall, outcome: str, usage: Usage, answer: str | None = None, model: str | None = None
     ) -> None:
         settlement = Settlement(outcome, usage.cost_usd, usage.input_tokens, usage.output_tokens, answer, model)
-        async with self.db.tenant(self.key.customer_id) as session:
-            await settle(session, call.id, settlement)
+        await self._book(lambda session: settle(session, call.id, settlement))
+
+    async def _book(self, write: Callable[[AsyncSession], Awaitable[None]]) -> None:
+        """Write what a call came to, patiently: a database that restarts must not cost the answer that was paid for."""
+        for pause_s in (*PAUSES_S, None):
+            try:
+                async with self.db.tenant(self.key.customer_id) as session:
+                    await write(session)
+                return
+            except DATABASE_AWAY:
+                if pause_s is None:
+                    raise
+                await asyncio.sleep(pause_s)
 
     async def close(self) -> None:
         """The model is shared and stays open."""
