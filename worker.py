@@ -26,6 +26,7 @@ from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.telemetry import start_metrics, start_tracing
 from runtime.client import connect, register_search_attributes
+from runtime.faults import DiscreetFaults
 from runtime.gauges import Gauges
 from runtime.reconciler import Reconciler
 from runtime.relay import Relay
@@ -64,6 +65,7 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
         "deployment_config": deployment(settings),
         "max_cached_workflows": MAX_CACHED_WORKFLOWS,
         "workflow_runner": SandboxedWorkflowRunner(),
+        "interceptors": [DiscreetFaults()],
         **options,
     }
     return [

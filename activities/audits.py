@@ -8,7 +8,7 @@ from activities.failures import model_failure
 from activities.heartbeat import beating
 from activities.proposals import default_budget
 from redraft.domain import audits
-from redraft.domain.budgets import CallKey, booked, failures, forget_answers
+from redraft.domain.budgets import CallKey, booked, forget_answers
 from redraft.domain.metering import MeteredModel
 from redraft.llm.port import LanguageModel, ModelError
 from redraft.llm.tasks.audit import AuditBrief, audit
@@ -67,9 +67,7 @@ class JudgeActivities:
         try:
             result = await audit(model, brief)
         except ModelError as error:
-            async with self._db.tenant(ref.customer_id) as session:
-                last = await failures(session, key) >= self._settings.llm_attempts
-            raise model_failure(error, last=last) from error
+            raise await model_failure(self._db, key, error, self._settings.llm_attempts) from error
         async with self._db.tenant(ref.customer_id) as session:
             usage = await booked(session, audits.PURPOSE, ref.audit_id)
         return audits.AuditOutcome(

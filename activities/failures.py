@@ -6,25 +6,36 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError
 
+from redraft.domain.budgets import CallKey, failures
 from redraft.domain.errors import RedraftError
 from redraft.domain.metering import proposal_error
 from redraft.llm.port import ModelError
+from redraft.store.database import Database
 from workflows.contracts import Refusal
 
+GREATEST_DELAY_S = 60.0
 
-def model_failure(error: ModelError, *, last: bool) -> ApplicationError:
-    """Return the failure of an activity whose model call failed; `last`: asking again is no use or not allowed.
 
-    The details are the record's published error and a sentence for its `note`.
+def backoff(times: int) -> timedelta:
+    """Return how long to wait after the n-th failure: 1, 2, 4, … s, at most a minute."""
+    return timedelta(seconds=min(2.0 ** (times - 1), GREATEST_DELAY_S))
+
+
+async def model_failure(db: Database, key: CallKey, error: ModelError, allowed: int) -> ApplicationError:
+    """Return the failure of an activity whose model call failed; `allowed` failures of this piece of work end it.
+
+    The details are the record's published error and a sentence for its `note`. The provider's wish for a delay wins.
     """
-    delay = error.retry_after_s
+    async with db.tenant(key.customer_id) as session:
+        failed = await failures(session, key)
+    wish = error.retry_after_s
     return ApplicationError(
         error.message,
         proposal_error(error),
         error.message,
         type=error.code,
-        non_retryable=last or not error.retryable,
-        next_retry_delay=None if delay is None else timedelta(seconds=delay),
+        non_retryable=failed >= allowed or not error.retryable,
+        next_retry_delay=backoff(max(failed, 1)) if wish is None else timedelta(seconds=wish),
     )
 
 

@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.failures import model_failure, refusal
 from activities.heartbeat import beating
 from redraft.domain import drafts, proposals
-from redraft.domain.budgets import CallKey, failures
+from redraft.domain.budgets import CallKey
 from redraft.domain.errors import RedraftError
 from redraft.domain.metering import MeteredModel
 from redraft.llm.port import LanguageModel, ModelError
@@ -89,8 +89,8 @@ class ProposalActivities:
 
     async def _refused(self, request: DecideProposal, error: RedraftError) -> ProposalState:
         async with self._db.tenant(request.customer_id) as session:
-            record = await proposals.get_proposal(session, request.proposal_id, deleted_too=True)
-            return state_of(record, error)
+            record = await session.get(Proposal, request.proposal_id)
+            return ProposalState(status="", refusal=refusal(error)) if record is None else state_of(record, error)
 
     @activity.defn(name="fail_proposal")
     async def fail(self, request: FailProposal) -> ProposalState:
@@ -133,9 +133,7 @@ class DraftActivities:
         try:
             draft = await propose(model, brief)
         except ModelError as error:
-            async with self._db.tenant(ref.customer_id) as session:
-                last = await failures(session, key) >= self._settings.llm_attempts
-            raise model_failure(error, last=last) from error
+            raise await model_failure(self._db, key, error, self._settings.llm_attempts) from error
         return drafts.FinishedDraft(
             text=draft.text,
             rationale=draft.rationale,

@@ -7,13 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.failures import model_failure
 from activities.heartbeat import beating
 from activities.proposals import default_budget
 from redraft.domain import experiments, optimizations
-from redraft.domain.budgets import CallKey, booked, failures
+from redraft.domain.budgets import CallKey, booked
 from redraft.domain.evidence import AuditedCall
 from redraft.domain.metering import MeteredModel
 from redraft.domain.personas import PersonaCard
@@ -55,7 +54,7 @@ class TrialActivities:
                 scenarios = scenarios or await self._write_scenarios(model, record, evidence, language)
                 written = await write_variants(model, self._variants_brief(record, evidence, language))
             except ModelError as error:
-                raise await self._failure(key, error) from error
+                raise await model_failure(self._db, key, error, self._settings.llm_attempts) from error
             variants = [_arm(place, draft) for place, draft in enumerate(written.variants)]
             async with self._db.tenant(ref.customer_id) as session:
                 await experiments.store_arms(session, ref.optimization_id, variants, scenarios)
@@ -102,7 +101,7 @@ class TrialActivities:
             try:
                 result = await run_trial(model, _trial_brief(basis, language))
             except ModelError as error:
-                raise await self._failure(key, error) from error
+                raise await model_failure(self._db, key, error, self._settings.llm_attempts) from error
             async with self._db.tenant(request.customer_id) as session:
                 usage = await booked(session, experiments.PURPOSE, basis.trial_id)
                 await experiments.store_trial(session, basis, request.kind, _outcome(result, usage.cost_usd))
@@ -111,11 +110,6 @@ class TrialActivities:
         return CallKey(
             record.customer_id, experiments.PURPOSE, subject_id, 0, record.prompt_id, optimization_id=record.id
         )
-
-    async def _failure(self, key: CallKey, error: ModelError) -> ApplicationError:
-        async with self._db.tenant(key.customer_id) as session:
-            last = await failures(session, key) >= self._settings.llm_attempts
-        return model_failure(error, last=last)
 
 
 def _arm(place: int, draft: VariantDraft) -> experiments.VariantDraft:

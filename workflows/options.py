@@ -22,9 +22,9 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 
 
 def database_options(summary: str) -> dict[str, Any]:
-    """Return the options of an activity that is one short transaction."""
+    """Return the options of an activity that is one short transaction; the death of its worker is noticed in 10 s."""
     return {
-        "start_to_close_timeout": timedelta(seconds=30),
+        "start_to_close_timeout": timedelta(seconds=10),
         "schedule_to_close_timeout": timedelta(days=1),
         "retry_policy": DATABASE_RETRY,
         "summary": summary,
@@ -34,9 +34,9 @@ def database_options(summary: str) -> dict[str, Any]:
 def model_options(limits: ModelLimits, summary: str) -> dict[str, Any]:
     """Return the options of an activity that calls a model: on the model queue, heartbeating, bounded.
 
-    The death of its worker is noticed after the heartbeat timeout, 10 s, and the next attempt follows within a second
-    of it. How often a failing model is asked again is decided in the activity, which can tell its failures from the
-    death of a worker.
+    The death of its worker is noticed after the heartbeat timeout, 10 s, and the next attempt follows a second later,
+    however many came before. Failures that the activity lives to report name their own delay, and the activity decides
+    how often a failing model is asked again.
     """
     return {
         "task_queue": model_queue(workflow.info().task_queue),
@@ -45,8 +45,7 @@ def model_options(limits: ModelLimits, summary: str) -> dict[str, Any]:
         "heartbeat_timeout": HEARTBEAT_TIMEOUT,
         "retry_policy": RetryPolicy(
             initial_interval=timedelta(seconds=1),
-            backoff_coefficient=2,
-            maximum_interval=timedelta(seconds=30),
+            backoff_coefficient=1,
             maximum_attempts=limits.attempts,
             non_retryable_error_types=["PayloadsTooLarge"],
         ),

@@ -203,7 +203,8 @@ class ProposalWorkflow:
             state: ProposalState = await workflow.execute_activity_method(
                 ProposalActivities.decide, request, **database_options(f"{action.capitalize()}: {decision.actor[:80]}")
             )
-            self._take(state)
+            if state.status:  # empty: there is no record to decide about
+                self._take(state)
             return state
 
     def _take(self, state: ProposalState) -> None:

@@ -1,0 +1,92 @@
+"""Budgets: no call starts that could pass one, whatever starts at once; and what was stopped is booked too."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import psycopg
+
+from redraft.domain.budgets import CallKey
+from redraft.domain.metering import MeteredModel, OverBudget
+from redraft.llm.factory import language_model
+from redraft.llm.port import ModelRequest, Turn
+from redraft.store.ids import new_id
+from tests.faults.ledger import entries
+from tests.support.laws import broken_laws
+from tests.support.model_replies import auto, hang
+from tests.support.wait import until
+from tests.support.worlds import World
+
+STARTS = 30
+REQUEST = ModelRequest("Be brief.", (Turn("user", "Hello."),), max_output_tokens=100)
+
+
+def budget(here: World, usd: Decimal) -> None:
+    """Give the customer a monthly budget."""
+    with psycopg.connect(database_url(here)) as connection:
+        connection.execute("update customers set monthly_budget_usd = %s where id = %s", [usd, here.customer_id])
+
+
+def database_url(here: World) -> str:
+    """Return the address of the world's database."""
+    assert here.settings.database_url is not None
+    return here.settings.database_url.get_secret_value()
+
+
+async def test_a_budget_of_one_call_lets_one_of_thirty_start(here: World) -> None:
+    model = language_model(here.settings)
+    budget(here, model.greatest_cost(REQUEST) * Decimal("1.9"))
+    here.gemini.script(hang())
+
+    async def start() -> str:
+        key = CallKey(here.customer_id, "proposal", new_id(), 0)
+        return (await MeteredModel(model, here.db, key).generate(REQUEST)).text
+
+    calls = [asyncio.create_task(start()) for _ in range(STARTS)]
+    refused, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
+    while len(refused) < STARTS - 1:
+        refused, _ = await asyncio.wait(calls, timeout=1)
+    assert here.gemini.count == 1
+    assert all(isinstance(call.exception(), OverBudget) for call in refused)
+    here.gemini.release()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(result, str) for result in results) == 1
+    assert await start()  # the first one cost less than it could have, so there is room again
+    assert here.gemini.count == 2
+    assert broken_laws(database_url(here)) == {}
+    await model.close()
+
+
+async def test_a_spent_budget_fails_the_proposal_and_says_why(here: World) -> None:
+    budget(here, Decimal("0.000001"))
+    proposal = await here.open(await here.prompt())
+    failed = await here.until(proposal.id, "failed")
+    assert failed.error == "evaluator_unavailable"
+    assert failed.note.startswith("budget spent: 0.0000 of 0.0000 USD")
+    assert here.gemini.count == 0
+    assert entries(database_url(here), proposal.id) == []
+
+
+async def test_a_rejected_call_stops_and_stays_booked(here: World) -> None:
+    here.gemini.script(hang())
+    proposal = await here.open(await here.prompt())
+    await asyncio.to_thread(here.gemini.wait_for_calls, 1)
+    rejected = await here.decide(proposal.id, "reject")
+    (entry,) = entries(database_url(here), proposal.id)
+    assert rejected.cost_usd == entry.usd > 0
+    await asyncio.to_thread(here.gemini.wait_for_gone, 1, 20)  # the worker hears of it with its next heartbeat
+    here.gemini.default(auto())
+    again = await here.open(await here.prompt(name="Another"))
+    assert (await here.until(again.id, "completed")).cost_usd > 0
+    assert broken_laws(database_url(here)) == {}
+
+
+async def test_an_answer_that_comes_after_the_decision_is_booked_and_not_kept(here: World) -> None:
+    here.gemini.script(hang())
+    proposal = await here.open(await here.prompt())
+    await asyncio.to_thread(here.gemini.wait_for_calls, 1)
+    await here.decide(proposal.id, "reject")
+    here.gemini.release()  # before the worker hears that nobody waits any more
+    await until(lambda: [e.state for e in entries(database_url(here), proposal.id)] == ["settled"])
+    await until(lambda: broken_laws(database_url(here)) == {})
