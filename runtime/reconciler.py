@@ -20,10 +20,12 @@ from redraft.domain.proposals import OPEN_STATES
 from redraft.store.database import Database, run_sql
 from redraft.store.tables import Audit, IdempotencyKey, ModelCall, Optimization, Proposal
 from redraft.store.tables.base import now
+from runtime.client import register_search_attributes
 from runtime.starts import Starter, audit_workflow_id, optimization_workflow_id, proposal_workflow_id
 
 GRACE = timedelta(seconds=10)  # a record this young may just be starting its workflow
 LOST_CALL_AFTER = timedelta(hours=1)
+ANSWERS_KEPT = timedelta(hours=24)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 LEADER_LOCK = 7213450882
 _LEAD = text("select pg_try_advisory_xact_lock(:key)")
@@ -96,6 +98,8 @@ class Reconciler:
             return 0
         running = await self._running(workflow_type)
         lost = [r for r in records if workflow_id(r.id) not in running and not await self._runs(workflow_id(r.id))]
+        if lost:  # a Temporal that has forgotten workflows may have forgotten these too
+            await register_search_attributes(self._client)
         for record in lost:
             log.warning("workflow_lost", workflow_id=workflow_id(record.id), customer_id=str(record.customer_id))
             await restart(record)
@@ -138,8 +142,10 @@ async def _open_optimizations(session: AsyncSession) -> list[OpenRecord]:
 
 
 async def _clean(session: AsyncSession) -> None:
-    """Give up calls whose caller died long ago; forget idempotency keys after their day."""
+    """Give up calls whose caller died long ago; forget answers that nobody fetched, and idempotency keys, in a day."""
     lost = col(ModelCall.created_at) < now() - LOST_CALL_AFTER
     await session.exec(update(ModelCall).where(col(ModelCall.state) == "reserved", lost).values(state="unknown"))
+    unfetched = col(ModelCall.answer).is_not(None), col(ModelCall.created_at) < now() - ANSWERS_KEPT
+    await session.exec(update(ModelCall).where(*unfetched).values(answer=None))
     old = col(IdempotencyKey.created_at) < now() - IDEMPOTENCY_KEPT
     await session.exec(delete(IdempotencyKey).where(old))
