@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.rendering import tm
-from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Tm
+from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Moment, Tm
 from redraft.domain.access import Role, Scope
 from redraft.domain.customers import NewKey
 from redraft.domain.passwords import GREATEST_PASSWORD
@@ -29,7 +29,7 @@ class CustomerUpdate(BaseModel):
     monthly_budget_usd: Usd | None = Field(
         default=None, description="What model calls may cost in a month (UTC), in USD; 0 stops them.", examples=[25]
     )
-    max_in_progress: Annotated[int, Field(ge=1, le=1_000)] | None = Field(
+    max_in_progress: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = Field(
         default=None, description="Proposals in progress at the same time.", examples=[3]
     )
 
@@ -143,7 +143,7 @@ class AccessKeyCreate(Body):
     name: Name = Field(default="", examples=["nightly import"])
     detail: Annotated[str, Field(max_length=10_000)] = ""
     scope: Scope = Field(default=Scope.WRITE, description="read, write (also decides) or admin (also manages).")
-    tm_expire: AwareDatetime | None = Field(default=None, description="When it ends; default: never.")
+    tm_expire: Moment | None = Field(default=None, description="When it ends; default: never.")
 
 
 class AccessKeyRecord(BaseModel):

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from api.rendering import tm
 from redraft.domain.errors import RedraftError
@@ -70,6 +79,12 @@ def _time(text: str) -> str:
         raise ValueError(f"must be a time in ISO 8601, for example {EXAMPLE_TM}") from error
 
 
+def _written_time(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError(f"must be a time in ISO 8601, for example {EXAMPLE_TM}")
+    return value
+
+
 Language = Annotated[
     str,
     AfterValidator(_language),
@@ -77,6 +92,9 @@ Language = Annotated[
 ]
 Time = Annotated[str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 """A time in a request: ISO 8601, UTC when it names no zone; read into the form of `Tm`."""
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_time)]
+"""A time with its zone in a request, as a moment; a number is none."""
 
 Note = Annotated[str, Field(max_length=GREATEST_NOTE, description="Why, for those who read the record later.")]
 

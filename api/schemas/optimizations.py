@@ -94,8 +94,8 @@ class PromptCreate(CamelBody):
     llm_model: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     description: LongText = ""
     tags: list[ShortText] = Field(default_factory=list, max_length=50)
-    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
-    max_tokens: int | None = Field(default=None, ge=1, le=10_000_000)
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, strict=True)
+    max_tokens: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
 
 
 class PromptPatch(CamelBody):
@@ -106,8 +106,8 @@ class PromptPatch(CamelBody):
     llm_model: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     description: LongText | None = None
     tags: list[ShortText] | None = Field(default=None, max_length=50)
-    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
-    max_tokens: int | None = Field(default=None, ge=1, le=10_000_000)
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, strict=True)
+    max_tokens: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
 
     def fields(self) -> dict[str, Any]:
         """Return the fields given, by the core's names and without the prompt's text."""
