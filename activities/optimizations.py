@@ -87,7 +87,7 @@ class OptimizationActivities:
         turns = design["turns"]
         regressions = 2 * experiments.GREATEST_REGRESSION_SCENARIOS
         trials = design["cells"] * (variants + 1) + regressions
-        calls = trials * greatest_calls_of_trial(turns) + GENERATING_CALLS
+        calls = trials * greatest_calls_of_trial(turns, small=self._model.small) + GENERATING_CALLS
         longest = greatest_variant_bytes(prompt, self._settings.max_prompt_bytes)
         cost = trials * greatest_cost_of_trial(self._model, prompt_bytes=longest, max_turns=turns)
         return {"maxTrials": trials, "maxTurns": turns, "maxCalls": calls, "maxCostUsd": float(cost)}
