@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from redraft.commands import accounts, backup, data, experiments, serve
+from redraft.commands import accounts, backup, data, demo, experiments, serve
 from redraft.domain.errors import RedraftError
 from redraft.process import leave_cleanly
 from redraft.store.database import MissingDatabaseUrl
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for command in (serve.up, serve.api, serve.worker, serve.codec, serve.migrate, serve.replay, serve.promote):
     app.command()(command)
+app.command()(demo.demo)
 app.command("clean-data")(serve.clean_data)
 app.command()(accounts.budget)
 app.command()(experiments.decide)

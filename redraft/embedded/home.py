@@ -22,6 +22,7 @@ OWN = (
     "logs",
     "stack.json",
     "children.json",
+    "demo-password",
 )
 """What a stack writes, so that forgetting never touches anything else."""
 
@@ -79,6 +80,11 @@ class Home:
     def ports(self) -> dict[str, int]:
         """The ports that the last stack chose, by name."""
         return self._state().get("ports", {})
+
+    @property
+    def address(self) -> str:
+        """Address of the API of the last stack."""
+        return str(self._state().get("address", ""))
 
     def stop_leftovers(self, say: Callable[[str], None]) -> None:
         """End the processes that a killed stack left running."""

@@ -35,6 +35,9 @@ INTERNAL_PORTS = {
 ANSWER_TOKENS = 2048
 """Part of the embedded model's context that is kept for the answer."""
 
+MODEL_TIMEOUT_S = 300
+"""The model shares the processor with whatever else runs here; on a busy machine a second's work takes minutes."""
+
 Say = Callable[[str], None]
 
 
@@ -131,6 +134,7 @@ class Stack:
             environment.setdefault("REDRAFT_LLM_SMALL", "true" if model.model is None else "false")
             environment.setdefault("REDRAFT_LLM_CONTEXT_TOKENS", str(model.context - ANSWER_TOKENS))
             environment.setdefault("REDRAFT_LLM_MAX_OUTPUT_TOKENS", str(ANSWER_TOKENS))
+            environment.setdefault("REDRAFT_LLM_TIMEOUT_S", str(MODEL_TIMEOUT_S))
         return environment
 
     def request_stop(self) -> None:

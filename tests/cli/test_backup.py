@@ -74,6 +74,26 @@ async def test_everything_comes_back_in_a_cluster_without_our_roles(
     assert (await cli("export", "--customer", "other", database=new)).out == ""
 
 
+async def test_a_login_that_may_not_make_roles_is_told_what_to_run(
+    cli: Cli, customer: CustomerFixture, tmp_path: Path
+) -> None:
+    file = tmp_path / "redraft.dump"
+    await cli("backup", str(file))
+    with postgres_server() as server:
+        with server.postgres.connect("postgres") as connection:
+            connection.execute("create role plain login password 'plain'")
+            connection.execute("create database plain owner plain")
+        url = plain_url(server)
+        refused = await cli("restore", str(file), database=url)
+        assert (refused.code, len(refused.err.splitlines())) == (1, 1)
+        assert "role redraft_app is missing and plain may not create it. As a superuser, run: create" in refused.err
+        with server.postgres.connect("postgres") as connection:
+            for role in ("redraft_app", "redraft_system"):
+                connection.execute(f"create role {role} nologin; grant {role} to plain".encode())
+        assert (await cli("restore", str(file), database=url)).code == 0
+        assert names(url) == ["acme"]
+
+
 async def test_a_database_in_use_or_with_customers_is_refused_and_forced(
     cli: Cli, postgres: PostgresServer, migrated_template: str, database: Database, customer: CustomerFixture,
     tmp_path: Path,
@@ -135,8 +155,7 @@ async def test_an_owner_that_row_security_binds_backs_up_every_row(
     with postgres.postgres.connect("postgres") as connection:
         connection.execute("create role plain login createrole password 'plain'")
         connection.execute("create database plain owner plain")
-    parts = urlsplit(postgres.url)
-    url = f"postgresql://plain:plain@{parts.hostname}:{parts.port}/plain"
+    url = plain_url(postgres)
     with postgres.postgres.connect("postgres") as connection:
         for role in ("redraft_app", "redraft_system"):
             connection.execute(f"grant {role} to plain".encode())
@@ -298,6 +317,11 @@ async def opened(url: str) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+def plain_url(server: PostgresServer) -> str:
+    """Address of the database `plain` for the login `plain`, which is no superuser."""
+    return f"postgresql://plain:plain@{urlsplit(server.url).netloc.partition('@')[2]}/plain"
 
 
 def rows(url: str, statement: str) -> list[tuple[object, ...]]:
