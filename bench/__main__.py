@@ -1,0 +1,30 @@
+"""`python -m bench [NAME …]`: run all benchmarks, or those named, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHES = {
+    "decision_rule": "the decision rule beside its peers: false winners, power, trials, lift",
+    "airline": "forty real conversations end to end with the local model",
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the benchmarks one after another; return 1 when one failed or is unknown."""
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"No benchmark is called {', '.join(unknown)}. There are:")
+        for name, what in BENCHES.items():
+            print(f"  {name:<14} {what}")
+        return 1
+    codes = []
+    for name in names or BENCHES:
+        print(f"== {name}: {BENCHES[name]}", flush=True)
+        codes.append(subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode)
+    return int(any(codes))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
