@@ -80,13 +80,20 @@ def configure_logging(level: str = "INFO") -> None:
 def hide_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: hide values by their name, and what looks like a credential anywhere in a text."""
     for name, value in event.items():
-        if _SECRET_NAMES.search(name) and not isinstance(value, int | float):
-            event[name] = _HIDDEN
-        elif isinstance(value, str):
-            event[name] = redact(value)
-        elif not isinstance(value, int | float | None):
-            event[name] = redact(str(value))
+        event[name] = _without_secrets(name, value)
     return event
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    if isinstance(value, int | float | None):
+        return value
+    if _SECRET_NAMES.search(name):
+        return _HIDDEN
+    if isinstance(value, dict):
+        return {str(key): _without_secrets(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(name, item) for item in value]
+    return redact(str(value))
 
 
 def describe_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from redraft.domain.optimizations import open_records
 from redraft.domain.proposals import OPEN_STATES
 from redraft.store.database import Database, run_sql
-from redraft.store.tables import Audit, IdempotencyKey, ModelCall, Optimization, Proposal
+from redraft.store.tables import Audit, IdempotencyKey, ModelCall, Optimization, Proposal, RateWindow
 from redraft.store.tables.base import now
 from runtime.client import register_search_attributes
 from runtime.starts import Starter, audit_workflow_id, optimization_workflow_id, proposal_workflow_id
@@ -27,6 +27,7 @@ GRACE = timedelta(seconds=10)  # a record this young may just be starting its wo
 LOST_CALL_AFTER = timedelta(hours=1)
 ANSWERS_KEPT = timedelta(hours=24)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
+RATE_WINDOWS_KEPT = timedelta(minutes=5)
 LEADER_LOCK = 7213450882
 _LEAD = text("select pg_try_advisory_xact_lock(:key)")
 log = structlog.get_logger(__name__)
@@ -149,3 +150,4 @@ async def _clean(session: AsyncSession) -> None:
     await session.exec(update(ModelCall).where(*unfetched).values(answer=None))
     old = col(IdempotencyKey.created_at) < now() - IDEMPOTENCY_KEPT
     await session.exec(delete(IdempotencyKey).where(old))
+    await session.exec(delete(RateWindow).where(col(RateWindow.window_start) < now() - RATE_WINDOWS_KEPT))

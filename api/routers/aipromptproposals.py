@@ -42,7 +42,7 @@ from redraft.store.tables import Proposal
 router = Router(prefix="/v1.0/aipromptproposals", tags=["aipromptproposals"])
 
 
-@router.post("", status_code=202, summary="Propose a better prompt")
+@router.post("", status_code=202, summary="Propose a better prompt", responses={404: {"description": "No such AI."}})
 async def create_proposal(
     body: ProposalCreate, principal: Writer, state: State, new_id: NewId, response: Response
 ) -> AiPromptProposal:
@@ -134,7 +134,7 @@ async def cancel_proposal(
     return await _turn_down(state, principal, proposal_id, "cancel", body, response)
 
 
-@router.patch("/{proposal_id}", summary="Edit the draft")
+@router.patch("/{proposal_id}", summary="Edit the draft", responses={409: {"description": "It is not completed."}})
 async def edit_proposal(
     proposal_id: UUID, body: ProposalEdit, principal: Writer, state: State, response: Response, if_match: IfMatch
 ) -> AiPromptProposal:
