@@ -39,7 +39,9 @@ class _Discreet(ActivityInboundInterceptor):
         except Exception as error:
             info = activity.info()
             log.exception("activity_failed", activity=info.activity_type, workflow_id=info.workflow_id)
-            failure = ApplicationError(_kind(error), type=type(error).__name__, next_retry_delay=backoff(info.attempt))
+            # Where heartbeats tell of a dead worker, the policy has its delay; other policies grow by themselves.
+            delay = backoff(info.attempt) if info.heartbeat_timeout else None
+            failure = ApplicationError(_kind(error), type=type(error).__name__, next_retry_delay=delay)
         raise failure  # out here, so that the error is not its cause
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -11,17 +12,18 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from redraft.domain.errors import Kind, RedraftError
-from redraft.domain.proposals import DecisionRequest
+from redraft.domain.proposals import DecisionRequest, ProposalRequest
 from redraft.store.tables import Prompt, PromptVersion, Proposal
 from tests.kill.pins import Pin, Table
 from tests.support.fake_gemini import Call
-from tests.support.model_replies import Reply, auto, hang
+from tests.support.model_replies import Reply, auto
+from tests.support.wait import until
 from tests.support.worlds import World, eventually
 
-HANGS = "Hang."
+GREATEST_WAIT_S = 240.0
 
 
-async def insist(ask: Callable[[], Awaitable[None]], timeout_s: float = 240.0) -> None:
+async def insist(ask: Callable[[], Awaitable[None]], timeout_s: float = GREATEST_WAIT_S) -> None:
     """Ask again while the answer is "unavailable", as a client does that was told to."""
     answers: list[Exception] = []
     try:
@@ -46,7 +48,9 @@ class Cast:
 
     site: World
     database_url: str
+    prompts: dict[str, UUID] = field(default_factory=dict)
     proposals: dict[str, UUID] = field(default_factory=dict)
+    gates: dict[str, threading.Event] = field(default_factory=dict)
     clients: list[asyncio.Task[None]] = field(default_factory=list)
     pins: list[Pin] = field(default_factory=list)
 
@@ -58,6 +62,8 @@ class Cast:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.let_go()
+        for gate in self.gates.values():
+            gate.set()
         for client in self.clients:
             client.cancel()
         await asyncio.gather(*self.clients, return_exceptions=True)
@@ -68,45 +74,41 @@ class Cast:
             pin.release()
 
     def reply(self, call: Call) -> Reply:
-        """Hold the first call of a prompt that says so; answer all others."""
-        marks = [step for step in self.proposals if f"[{step} {HANGS}]" in call.text]
-        return hang() if any(self.calls(step) == 1 for step in marks) else auto()
+        """Hold the first call of a prompt that says so, until its gate opens; answer all others."""
+        marks = [step for step in self.gates if f"[{step}]" in call.text and self.calls(step) == 1]
+        for step in marks:
+            self.gates[step].wait(GREATEST_WAIT_S)
+        return auto()
 
     async def opening(self, step: str) -> Pin:
         """`open` is in its transaction, before the first lock."""
-        prompt = await self._prompt(step)
-        request = self.site.request(prompt, await self.site.audits(prompt.id))
-        self.proposals[step] = request.id
-        pin = self._pin("prompts", prompt.id)
+        request = await self._request(step)
+        pin = self.pin("prompts", request.prompt_id)
         self._client(lambda: self.site.gateway.open_proposal(request))
         return pin
 
     async def asking(self, step: str) -> None:
-        """The model has the request, and is thinking."""
-        prompt = await self._prompt(f"{step} {HANGS}")
-        calls = self.site.gemini.count
-        request = self.site.request(prompt, await self.site.audits(prompt.id))
-        self.proposals[step] = request.id
+        """The model has the request, and is thinking until its gate opens."""
+        self.gates[step] = threading.Event()
+        request = await self._request(step)
         await self.site.gateway.open_proposal(request)
-        await asyncio.to_thread(self.site.gemini.wait_for_calls, calls + 1, 30)
+        await until(lambda: self.calls(step) == 1)
 
-    async def storing(self, step: str) -> Pin:
-        """The answer is paid for and booked; its draft is about to be stored. Do this before any other `asking`."""
-        await self.asking(step)
-        pin = self._pin("proposals", self.proposals[step])
-        self.site.gemini.release()
+    def storing(self, step: str) -> Pin:
+        """The model, asked before, answers; the answer is booked, and its draft is about to be stored."""
+        pin = self.pin("proposals", self.proposals[step])
+        self.gates[step].set()
         return pin
 
-    async def waiting(self, step: str) -> Prompt:
+    async def waiting(self, step: str) -> None:
         """The draft waits for a decision."""
-        prompt = await self._prompt(step)
-        self.proposals[step] = (await self.site.open(prompt)).id
-        await self.site.until(self.proposals[step], "completed")
-        return prompt
+        request = await self._request(step)
+        await self.site.gateway.open_proposal(request)
+        await self.site.until(request.id, "completed")
 
-    async def accepting(self, step: str) -> Pin:
-        """`accept` is in its transaction, before the first lock."""
-        pin = self._pin("prompts", (await self.waiting(step)).id)
+    def accepting(self, step: str) -> Pin:
+        """`accept`, of a draft that waits, is in its transaction, before the first lock."""
+        pin = self.pin("prompts", self.prompts[step])
         self._client(lambda: self.accept(step))
         return pin
 
@@ -136,12 +138,17 @@ class Cast:
 
     def calls(self, step: str) -> int:
         """How often the model was asked for this proposal."""
-        return sum(f"[{step}" in call.text for call in self.site.gemini.calls)
+        return sum(f"[{step}]" in call.text for call in self.site.gemini.calls)
 
-    async def _prompt(self, marks: str) -> Prompt:
-        return await self.site.prompt(f"You book tables for {{{{restaurant}}}}. [{marks}]", marks)
+    async def _request(self, step: str) -> ProposalRequest:
+        """A prompt that names the step, evidence, and the request for a proposal from it."""
+        prompt = await self.site.prompt(f"You book tables for {{{{restaurant}}}}. [{step}]", step)
+        request = self.site.request(prompt, [await self.site.audit(prompt.id)])
+        self.prompts[step], self.proposals[step] = prompt.id, request.id
+        return request
 
-    def _pin(self, table: Table, row: UUID) -> Pin:
+    def pin(self, table: Table, row: UUID) -> Pin:
+        """Hold a row until the end of the block, at the latest."""
         pin = Pin.hold(self.database_url, table, row)
         self.pins.append(pin)
         return pin

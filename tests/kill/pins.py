@@ -47,4 +47,4 @@ class Pin:
 
 async def all_waiting(database_url: str, *pins: Pin) -> None:
     """Wait until somebody stands waiting at every pin, all at the same time."""
-    await until(lambda: all(pin.waiting(database_url) for pin in pins))
+    await until(lambda: all(pin.waiting(database_url) for pin in pins), timeout_s=120)

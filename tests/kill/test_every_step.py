@@ -81,14 +81,13 @@ def stopped_temporal_continues(machine: Machine) -> Iterator[None]:
 
 async def at_every_step(cast: Cast, machine: Machine) -> None:
     """Bring a proposal to each step; return when all stand there at this very moment, with Temporal stopped."""
-    before_the_draft = await cast.storing("before the draft")
-    await cast.waiting("waiting")
-    before_the_commit = await cast.accepting("before the commit")
-    after_the_commit = await cast.accepting("after the commit")
-    before_the_record = await cast.opening("before the record")
-    after_the_record = await cast.opening("after the record")
-    await cast.asking("during the model call")
-    pins = [before_the_draft, before_the_commit, before_the_record]
+    await asyncio.gather(*(cast.waiting(step) for step in ("waiting", "before the commit", "after the commit")))
+    await asyncio.gather(*(cast.asking(step) for step in ("before the draft", "during the model call")))
+    before_the_record, after_the_record = await asyncio.gather(
+        cast.opening("before the record"), cast.opening("after the record")
+    )
+    before_the_commit, after_the_commit = cast.accepting("before the commit"), cast.accepting("after the commit")
+    pins = [cast.storing("before the draft"), before_the_commit, before_the_record]
     await all_waiting(cast.database_url, *pins, after_the_commit, after_the_record)
     # With Temporal stopped nobody can be told that these two transactions have committed.
     machine.temporal.child.signal(signal.SIGSTOP)

@@ -158,6 +158,7 @@ def _environment(database_url: str, temporal_address: str, gemini_url: str) -> d
         "GEMINI_API_KEY": API_KEY,
         "GOOGLE_GEMINI_BASE_URL": gemini_url,
         "REDRAFT_LLM_RATE": "1000",
+        "REDRAFT_LLM_TIMEOUT_S": "600",
         "REDRAFT_RATE_LIMIT_PER_MINUTE": "0",
         "REDRAFT_RELAY_INTERVAL_S": "0.1",
         "REDRAFT_RECONCILE_INTERVAL_S": "1",
