@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Header, Query, Response
+from fastapi.responses import PlainTextResponse
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.conditional import Condition, IfMatch, tag
 from api.dependencies import AppState, NewId, PageSize, PageToken, Principal, Reader, State, TenantSession, Writer
+from api.negotiation import prefers
 from api.routing import Router
 from api.schemas.aipromptproposals import (
     Acceptance,
@@ -20,10 +22,12 @@ from api.schemas.aipromptproposals import (
     Dismissal,
     LiveProposal,
     ProposalCreate,
+    ProposalDiff,
     ProposalEdit,
     ProposalStatus,
 )
 from api.schemas.common import PageOf
+from redraft.domain.diff import unified
 from redraft.domain.drafts import edit_draft
 from redraft.domain.limits import check_prompt
 from redraft.domain.prompts import get_prompt
@@ -36,6 +40,7 @@ from redraft.domain.proposals import (
     list_proposals,
     load_audit_set,
     text_hash,
+    wrong_state,
 )
 from redraft.store.tables import Proposal
 
@@ -154,6 +159,32 @@ async def delete_proposal(proposal_id: UUID, principal: Writer, state: State, re
     decision = DecisionRequest("delete", principal.actor)
     await state.temporal.decide_proposal(principal.customer_id, proposal_id, decision)
     return await _read_record(state, principal, proposal_id, response, deleted_too=True)
+
+
+@router.get(
+    "/{proposal_id}/diff",
+    summary="Compare the draft with the original",
+    response_model=ProposalDiff,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def read_diff(
+    proposal_id: UUID,
+    principal: Reader,
+    session: TenantSession,
+    response: Response,
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
+) -> ProposalDiff | Response:
+    """Compare word by word (JSON), or line by line as a unified diff with `Accept: text/plain`."""
+    proposal = await get_proposal(session, proposal_id)
+    if not proposal.proposed_prompt:
+        raise wrong_state("be compared: it has no draft", proposal)
+    tag(response, text_hash(proposal.proposed_prompt))
+    response.headers["Vary"] = "Accept"
+    if not prefers(accept, "text/plain", "application/json"):
+        return ProposalDiff.of(proposal)
+    names = (f"prompt_history/{proposal.basis_version_id}", f"proposal/{proposal.id}")
+    text = unified(proposal.original_prompt, proposal.proposed_prompt, names)
+    return PlainTextResponse(text, headers=dict(response.headers))
 
 
 async def _record(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.rendering import NEVER, ref, tm
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Language, Note, Tm
+from redraft.domain.diff import diff
 from redraft.domain.proposals import GREATEST_AUDIT_SET, ProposalError
 from redraft.store.ids import ZERO_ID
 from redraft.store.tables import Proposal
@@ -151,3 +152,42 @@ class LiveProposal(AiPromptProposal):
     """A proposal with what its workflow says right now: stage, attempts, tokens so far."""
 
     live: dict[str, Any]
+
+
+class DiffSegment(BaseModel):
+    """A stretch of text that both prompts have, or only the draft (insert), or only the original (delete)."""
+
+    kind: Literal["equal", "insert", "delete"]
+    text: str
+
+
+class ProposalDiff(BaseModel):
+    """The way from the original to the draft. Equal and deleted text is the original, equal and inserted the draft."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": str(EXAMPLE_IDS["proposal"]),
+                "basis_prompt_history_id": str(EXAMPLE_IDS["history"]),
+                "segments": [
+                    {"kind": "equal", "text": "You are a helpful "},
+                    {"kind": "insert", "text": "and empathetic "},
+                    {"kind": "equal", "text": "support assistant."},
+                ],
+            }
+        }
+    )
+
+    id: UUID
+    basis_prompt_history_id: UUID
+    segments: list[DiffSegment]
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> ProposalDiff:
+        """Compare a proposal's draft with its original, word by word."""
+        segments = diff(proposal.original_prompt, proposal.proposed_prompt)
+        return cls(
+            id=proposal.id,
+            basis_prompt_history_id=proposal.basis_version_id,
+            segments=[DiffSegment(kind=segment.kind, text=segment.text) for segment in segments],
+        )

@@ -62,6 +62,43 @@ async def test_the_live_view_does_without_a_workflow_that_is_gone(desk: Desk, cl
     assert await eventually(live, lambda record: "live" not in record, "without a live part") == proposal
 
 
+async def test_the_draft_is_compared_with_the_original_word_by_word_or_line_by_line(desk: Desk) -> None:
+    proposal = await desk.waiting()
+    path = f"{URL}/{proposal['id']}"
+    draft = "You book rooms for {{restaurant}}. Be brief.\nNever guess."
+    edited = await desk.me.patch(path, {"proposed_prompt": draft})
+    answer = await desk.me.get(f"{path}/diff")
+    found = answered(answer, 200)
+    assert {k: found[k] for k in ("id", "basis_prompt_history_id")} == {
+        "id": proposal["id"],
+        "basis_prompt_history_id": proposal["basis_prompt_history_id"],
+    }
+    assert found["segments"][:3] == [
+        {"kind": "equal", "text": "You book "},
+        {"kind": "delete", "text": "tables"},
+        {"kind": "insert", "text": "rooms"},
+    ]
+    for side, other in ((proposal["original_prompt"], "delete"), (draft, "insert")):
+        assert "".join(s["text"] for s in found["segments"] if s["kind"] in {"equal", other}) == side
+    assert (answer.headers["etag"], answer.headers["vary"]) == (edited.headers["etag"], "Accept")
+    plain = await desk.me.get(f"{path}/diff", headers={"Accept": "text/plain, application/json;q=0.5"})
+    assert plain.status_code == 200
+    assert plain.headers["content-type"] == "text/plain; charset=utf-8"
+    assert (plain.headers["etag"], plain.headers["vary"]) == (edited.headers["etag"], "Accept")
+    assert plain.text == (
+        f"--- prompt_history/{proposal['basis_prompt_history_id']}\n+++ proposal/{proposal['id']}\n"
+        "@@ -1 +1,2 @@\n-You book tables for {{restaurant}}. Be brief.\n\\ No newline at end of file\n"
+        "+You book rooms for {{restaurant}}. Be brief.\n+Never guess.\n\\ No newline at end of file\n"
+    )
+
+
+async def test_without_a_draft_there_is_nothing_to_compare(desk: Desk) -> None:
+    proposal = await desk.hanging()
+    refused(await desk.me.get(f"{URL}/{proposal['id']}/diff"), 409, "STATE_INVALID", says="has no draft")
+    answered(await desk.decide(proposal, "reject"), 200)
+    refused(await desk.me.get(f"{URL}/{proposal['id']}/diff"), 409, "STATE_INVALID", says="has no draft")
+
+
 async def test_an_edited_draft_is_checked_anew_and_the_models_own_words_stay(desk: Desk) -> None:
     proposal = await desk.waiting()
     path = f"{URL}/{proposal['id']}"
@@ -139,6 +176,7 @@ async def test_deciding_needs_the_scope_before_anything_else(desk: Desk, viewer:
     proposal = await desk.waiting()
     assert answered(await viewer.get(f"{URL}/{proposal['id']}"), 200) == proposal
     answered(await viewer.get(URL), 200)
+    answered(await viewer.get(f"{URL}/{proposal['id']}/diff"), 200)
     for proposal_id in (proposal["id"], UNKNOWN):
         for action in ("accept", "reject", "cancel"):
             refused(await viewer.post(f"{URL}/{proposal_id}/{action}", {"note": 7}), 403, "PERMISSION_DENIED")

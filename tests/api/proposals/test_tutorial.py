@@ -56,6 +56,11 @@ async def test_submit_poll_compare_accept(desk: Desk, customer: CustomerFixture)
     assert done["cost_usd"] > 0
     assert desk.gemini.count == 1
 
+    # Step 3: compare
+    segments = answered(await http.get(f"{URL}/{first['id']}/diff", params=token), 200)["segments"]
+    assert "".join(part["text"] for part in segments if part["kind"] != "insert") == PROMPT
+    assert "".join(part["text"] for part in segments if part["kind"] != "delete") == done["proposed_prompt"]
+
     # Step 4: accept
     accepted = answered(await http.post(f"{URL}/{first['id']}/accept", params=token), 200)
     assert set(accepted) == SEED_004 | OURS
