@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from random import uniform
+from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from temporalio.client import (
@@ -45,6 +49,22 @@ _OPTIMIZATION_UPDATES: dict[str, Any] = {
 }
 
 
+class Unavailable(RedraftError):
+    """The workflow service did not take, or not finish, what was asked in time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Kind.UNAVAILABLE,
+            "WORKFLOW_SERVICE_UNAVAILABLE",
+            "the workflow service did not answer in time; ask again, with the same Idempotency-Key if you gave one",
+            retry_after_s=2,
+        )
+
+
+class TurnedAway(Unavailable):
+    """The workflow had too much to do at this moment, or ended meanwhile."""
+
+
 class TemporalGateway:
     """What the routers may do with workflows; every call ends in bounded time (`temporal_timeout_s`)."""
 
@@ -78,6 +98,9 @@ class TemporalGateway:
         A workflow that Temporal has lost comes back from its record first. Raises the core's RedraftError for a
         refusal, NOT_FOUND for no such proposal, UNAVAILABLE.
         """
+        await self._insist(lambda: self._decide_proposal(customer_id, proposal_id, request))
+
+    async def _decide_proposal(self, customer_id: UUID, proposal_id: UUID, request: DecisionRequest) -> None:
         async with self._db.tenant(customer_id) as session:
             proposal = await get_proposal(session, proposal_id)
             if proposal.status in TERMINAL_STATES:
@@ -101,6 +124,11 @@ class TemporalGateway:
         self, customer_id: UUID, optimization_id: UUID, decision: OptimizationDecision
     ) -> None:
         """Apply, dismiss or stop through the workflow; a closed record answers for itself. Raises as above."""
+        await self._insist(lambda: self._decide_optimization(customer_id, optimization_id, decision))
+
+    async def _decide_optimization(
+        self, customer_id: UUID, optimization_id: UUID, decision: OptimizationDecision
+    ) -> None:
         async with self._db.tenant(customer_id) as session:
             record = await get_optimization(session, optimization_id)
             if not is_open(record):
@@ -119,13 +147,31 @@ class TemporalGateway:
         refusal (no slot free, too late) would stick to an Idempotency-Key. The records know what was done before.
         """
         try:
-            async with asyncio.timeout(self._settings.temporal_timeout_s):  # the client asks in rounds, without end
+            # The SDK bounds each call, but it asks in rounds, without end.
+            async with asyncio.timeout(self._settings.temporal_timeout_s):
                 state: ProposalState | OptimizationState = await self.client.execute_update_with_start_workflow(
                     update, argument, start_workflow_operation=start, rpc_timeout=self._timeout
                 )
-        except (RPCError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowUpdateFailedError) as error:
-            _unavailable(error)
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            with suppress(RPCError, asyncio.CancelledError):
+                await start.workflow_handle()  # holds the same error, which asyncio would report as never retrieved
+            raise (TurnedAway if _turned_away(error) else Unavailable)() from error
+        except (TimeoutError, WorkflowUpdateFailedError) as error:
+            raise Unavailable from error
         _raise_refusal(state.refusal)
+
+    async def _insist(self, decide: Callable[[], Awaitable[None]]) -> None:
+        """Decide; while others decide at the same moment, again, on the record as it is by then."""
+        deadline = monotonic() + self._settings.temporal_timeout_s
+        pause = 0.05
+        while True:
+            try:
+                return await decide()
+            except TurnedAway:
+                if monotonic() + pause > deadline:
+                    raise
+            await asyncio.sleep(pause * uniform(0.5, 1.5))
+            pause = min(2 * pause, 1.0)
 
     async def proposal_status(self, proposal_id: UUID) -> dict[str, Any] | None:
         """Return where a proposal's workflow is, with the attempt its model call is at; None when it is gone."""
@@ -138,7 +184,7 @@ class TemporalGateway:
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return None
-            _unavailable(error)
+            raise Unavailable from error
         pending = [a.attempt for a in description.raw_description.pending_activities]
         attempts = status.attempts - 1 + max(pending) if pending and status.attempts else status.attempts
         return {**status.model_dump(), "attempts": attempts}
@@ -161,11 +207,10 @@ def _raise_refusal(refusal: Refusal | None) -> None:
         )
 
 
-def _unavailable(error: Exception) -> NoReturn:
-    """Raise UNAVAILABLE: the workflow service did not take, or not finish, what was asked in time."""
-    raise RedraftError(
-        Kind.UNAVAILABLE,
-        "WORKFLOW_SERVICE_UNAVAILABLE",
-        "the workflow service did not answer in time; ask again, with the same Idempotency-Key if you gave one",
-        retry_after_s=2,
-    ) from error
+def _turned_away(error: Exception) -> bool:
+    """Return whether Temporal was only busy: ten updates of a workflow at a time, and an end drops the others."""
+    if not isinstance(error, RPCError):
+        return False
+    if error.status in {RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.ABORTED, RPCStatusCode.NOT_FOUND}:
+        return True
+    return error.status == RPCStatusCode.UNAVAILABLE and "update was aborted" in error.message

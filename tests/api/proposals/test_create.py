@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
-import pytest
-from fastapi import FastAPI
-
-from api.app import create_app
-from redraft.settings import Settings
-from runtime.client import connect
 from tests.api.proposals.conftest import Desk
-from tests.support.customers import CustomerFixture
 from tests.support.model_replies import hang
 from tests.support.voipbin import UNKNOWN, Caller, answered, refused
 
@@ -125,25 +117,3 @@ async def test_a_request_repeated_with_its_key_makes_one_proposal(desk: Desk) ->
 
 async def test_creating_needs_the_scope_before_anything_else(viewer: Caller) -> None:
     refused(await viewer.post(URL, {"ai_id": UNKNOWN}), 403, "PERMISSION_DENIED")
-
-
-@pytest.fixture
-def settings_without_temporal(settings: Settings) -> Settings:
-    return settings.model_copy(update={"temporal_timeout_s": 0.5})
-
-
-async def test_without_temporal_the_answer_is_503_and_nothing_is_stored(
-    settings_without_temporal: Settings, customer: CustomerFixture
-) -> None:
-    nowhere = await connect(settings_without_temporal, target_host="127.0.0.1:1", lazy=True)
-    app: FastAPI = create_app(settings_without_temporal, nowhere)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        me = Caller(http, customer.headers)
-        ai = await me.an_ai()
-        [audit] = await me.audits_of(ai, 1)
-        answer = await me.post(URL, {"ai_id": ai["id"], "audit_ids": [audit["id"]]})
-        error = answered(answer, 503)["error"]
-        assert error["status"] == "UNAVAILABLE"
-        assert int(answer.headers["retry-after"]) > 0
-        assert await none_stored(me)
