@@ -131,6 +131,20 @@ async def release(session: AsyncSession, attempt: Attempt) -> None:
     await session.exec(update(IdempotencyKey).where(*_mine(attempt)).values(locked_until=func.now()))
 
 
+_FORGET = text(
+    "update idempotency_keys set body = convert_to('{}', 'UTF8')"
+    " where customer_id = :customer and body is not null and position(convert_to(:id, 'UTF8') in body) > 0"
+)
+
+
+async def forget_answers_about(session: AsyncSession, customer_id: UUID, record_id: UUID) -> None:
+    """Empty the stored answers that name a record whose text is erased: its copy must not outlive it.
+
+    The keys stay used, so that a late repetition does not bring the record back.
+    """
+    await run_sql(session, _FORGET, customer=customer_id, id=str(record_id))
+
+
 def _mine(attempt: Attempt) -> tuple[ColumnElement[bool], ...]:
     return (
         col(IdempotencyKey.customer_id) == attempt.customer_id,

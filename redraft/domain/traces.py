@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import RedraftError, invalid, not_found
+from redraft.domain.idempotency import forget_answers_about
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
 from redraft.domain.prompts import get_prompt
@@ -115,6 +116,7 @@ async def delete_trace(session: AsyncSession, trace_id: UUID) -> Trace:
     trace.deleted_at = trace.erased_at = moment
     trace.messages, trace.trace_metadata = [], {}
     session.add(trace)
+    await forget_answers_about(session, trace.customer_id, trace_id)
     # In the order in which proposals lock their evidence, so that the two wait for each other and never in a circle.
     live = select(Audit.id).where(Audit.trace_id == trace_id, col(Audit.deleted_at).is_(None)).order_by(col(Audit.id))
     audit_ids = list(await session.exec(live.with_for_update()))

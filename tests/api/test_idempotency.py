@@ -16,6 +16,7 @@ from redraft.settings import Settings
 from redraft.store.database import Database, run_sql
 from tests.api.probe import Probe, client_of, probe_app
 from tests.support.customers import CustomerFixture, bearer
+from tests.support.voipbin import Caller, answered
 
 INSIDE, OUTSIDE = "/v1.0/probe", "/v1.0/probe/outside"
 BOTH = pytest.mark.parametrize("path", [INSIDE, OUTSIDE])
@@ -241,3 +242,24 @@ async def test_nothing_secret_is_kept(api: httpx.AsyncClient, customer: Customer
     assert len(rows) == 1
     assert "secret" not in rows[0]
     assert bearer(customer.key)["Authorization"] not in rows[0]
+
+
+async def test_an_erased_call_leaves_no_copy_in_stored_answers(
+    api: httpx.AsyncClient, customer: CustomerFixture, database: Database
+) -> None:
+    caller = Caller(api, customer.headers)
+    ai = await caller.an_ai()
+    said = {"ai_id": ai["id"], "messages": [{"role": "user", "content": "CANARY is my name"}]}
+    keyed = {"headers": {"Idempotency-Key": "call"}}
+    call = answered(await caller.post("/aicalls", said, **keyed), 200)
+    other = answered(await caller.post("/aicalls", said, headers={"Idempotency-Key": "other"}), 200)
+    answered(await caller.delete(f"/aicalls/{call['id']}"), 200)
+    assert answered(await caller.post("/aicalls", said, **keyed), 200) == {}
+    assert answered(await caller.post("/aicalls", said, headers={"Idempotency-Key": "other"}), 200) == other
+    assert (await caller.get(f"/aicalls/{call['id']}")).status_code == 404
+    answered(await caller.delete(f"/aicalls/{other['id']}"), 200)
+    async with database.tenant(customer.id) as session:
+        bodies = (
+            (await run_sql(session, text("select convert_from(body, 'UTF8') from idempotency_keys"))).scalars().all()
+        )
+    assert bodies == ["{}", "{}"]
