@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import invalid
@@ -79,7 +79,17 @@ async def expected_version(session: AsyncSession, ai_id: UUID, condition: Condit
     return None if expected is None else UUID(expected)
 
 
-async def _if_match(lines: Annotated[list[str] | None, Header(alias="If-Match")] = None) -> Condition | None:
+# For the OpenAPI document only: a header may come in several lines, which only the request has.
+_DocumentedIfMatch = Annotated[
+    str, Header(alias="If-Match", description="Entity tags of what was read; the change is made only from those.")
+]
+_DocumentedIfNoneMatch = Annotated[
+    str, Header(alias="If-None-Match", description="Entity tags of what is known; 304 when it is still that.")
+]
+
+
+async def _if_match(request: Request, documented: _DocumentedIfMatch = "") -> Condition | None:
+    lines = request.headers.getlist("If-Match")
     if not lines:
         return None
     tags = Tags.parse(lines)
@@ -88,9 +98,9 @@ async def _if_match(lines: Annotated[list[str] | None, Header(alias="If-Match")]
     return Condition(tags)
 
 
-async def _if_none_match(lines: Annotated[list[str] | None, Header(alias="If-None-Match")] = None) -> Tags:
+async def _if_none_match(request: Request, documented: _DocumentedIfNoneMatch = "") -> Tags:
     # A header that can't be read asks for nothing: the whole record is always a right answer.
-    return Tags.parse(lines or []) or Tags()
+    return Tags.parse(request.headers.getlist("If-None-Match")) or Tags()
 
 
 def known(tags: Tags, current: object) -> bool:

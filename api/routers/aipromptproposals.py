@@ -165,7 +165,10 @@ async def delete_proposal(proposal_id: UUID, principal: Writer, state: State, re
     "/{proposal_id}/diff",
     summary="Compare the draft with the original",
     response_model=ProposalDiff,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        409: {"description": "There is no draft."},
+    },
 )
 async def read_diff(
     proposal_id: UUID,

@@ -69,7 +69,7 @@ async def read_ai(
     return Ai.of(found)
 
 
-@router.put("/{ai_id}", summary="Change an AI")
+@router.put("/{ai_id}", summary="Change an AI", responses={409: {"description": "No version number is left."}})
 async def change_ai(
     ai_id: UUID,
     body: AiUpdate,

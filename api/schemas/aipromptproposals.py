@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.rendering import NEVER, ref, tm
-from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Language, Note, Tm
+from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, NOT_BLANK, Body, Language, Note, Tm
 from redraft.domain.diff import diff
 from redraft.domain.proposals import GREATEST_AUDIT_SET, ProposalError
 from redraft.store.ids import ZERO_ID
@@ -32,7 +32,9 @@ class ProposalCreate(Body):
 class ProposalEdit(Body):
     """A person's own wording of the draft."""
 
-    proposed_prompt: str = Field(description="The text to accept instead, at most 64 KiB; not blank.")
+    proposed_prompt: str = Field(
+        description="The text to accept instead, at most 64 KiB; not blank.", json_schema_extra=NOT_BLANK
+    )
 
 
 class Dismissal(Body):

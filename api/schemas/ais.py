@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.rendering import NEVER, tm
-from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Language, Tm
+from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, NOT_BLANK, Body, Language, Tm
 from redraft.domain.limits import size_of
 from redraft.domain.prompts import PromptWithVersion
 from redraft.settings import KIB
@@ -28,13 +28,15 @@ def _small(parameter: dict[str, Any]) -> dict[str, Any]:
     return parameter
 
 
-Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
+Name = Annotated[str, Field(min_length=1, max_length=255, json_schema_extra=NOT_BLANK), AfterValidator(_not_blank)]
 Detail = Annotated[str, Field(max_length=10_000, description="What the AI is for.")]
 EngineModel = Annotated[str, Field(max_length=255, description="The model that runs the AI; for your information.")]
 Parameter = Annotated[
     dict[str, Any], AfterValidator(_small), Field(description="Values for the variables of the prompt, at most 64 KiB.")
 ]
-PromptText = Annotated[str, Field(description="The system prompt, at most 64 KiB; not blank.")]
+PromptText = Annotated[
+    str, Field(description="The system prompt, at most 64 KiB; not blank.", json_schema_extra=NOT_BLANK)
+]
 
 
 class AiCreate(Body):

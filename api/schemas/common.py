@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     WithJsonSchema,
     model_validator,
 )
@@ -26,6 +27,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 GREATEST_NOTE = 2_000
+NOT_BLANK: dict[str, JsonValue] = {"pattern": r"\S"}
+"""Tells in the schema what the code checks with a clearer message."""
 
 Tm = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """A time as `api.rendering.tm` writes it."""

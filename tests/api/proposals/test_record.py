@@ -51,8 +51,9 @@ async def test_the_live_view_adds_what_the_workflow_says(desk: Desk) -> None:
 
 
 async def test_the_live_view_does_without_a_workflow_that_is_gone(desk: Desk, client: Client) -> None:
-    proposal = await desk.waiting()
-    await client.get_workflow_handle(proposal["workflow_id"]).terminate("lost")
+    # A decided one: the workflow of a waiting record would be started again.
+    proposal = answered(await desk.decide(await desk.waiting(), "accept"), 200)
+    await client.get_workflow_handle(proposal["workflow_id"]).result()
     await _forget(client, proposal["workflow_id"])
 
     async def live() -> Json:
