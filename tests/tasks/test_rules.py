@@ -154,8 +154,15 @@ def test_only_low_scores_and_sentences_about_the_assistant_are_faults() -> None:
     assert (fault.kind, fault.sentence) == ("without", "The assistant quoted a price without naming the plan.")
 
 
+def test_at_a_fair_score_only_what_was_left_out_is_a_fault() -> None:
+    left_out = audited_call("a1", "Hi", score=4, reason="The assistant did not name the plan.")
+    praised = audited_call("a2", "Hi", score=4, reason="The assistant promised a quick answer.")
+    faults = find_faults(list(map(AuditEvidence, [left_out, praised])))
+    assert [fault.sentence for fault in faults] == ["The assistant did not name the plan."]
+
+
 async def test_nothing_to_say_is_said_clearly_and_costs_nothing() -> None:
     model = ScriptedModel(small=True)
-    with pytest.raises(ModelAnswerUnusable, match="No low score comes with"):
+    with pytest.raises(ModelAnswerUnusable, match="No English reason below the best score"):
         await propose(model, brief({"a1": "Der Assistent nannte keinen Preis."}))
     assert model.requests == []

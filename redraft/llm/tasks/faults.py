@@ -1,4 +1,4 @@
-"""From reasons to faults: the sentences of low-scored reasons that say what the assistant did wrong."""
+"""From reasons to faults: the sentences that say what the assistant did wrong."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from redraft.llm.tasks.evidence import Evidence, Finding
 Kind = Literal["omitted", "without", "did"]
 
 LOW_SCORE = 3
+FAULTLESS = 5
 SIMILAR = 0.6
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
@@ -63,15 +64,17 @@ class Fault:
 def find_faults(evidence: Sequence[Evidence]) -> list[Fault]:
     """Return the distinct faults of `evidence`: those of most conversations first, then the worst scored.
 
-    Only English sentences whose subject is the assistant are understood.
+    Only English sentences whose subject is the assistant are understood. What it did not do is a fault below the
+    best score; what it did is one only where the score is low, for a good score comes with reasons that praise.
     """
     faults: list[Fault] = []
     for piece in evidence:
         for finding in piece.findings:
-            if finding.score > LOW_SCORE:
+            if finding.score >= FAULTLESS:
                 continue
             for fault in _faults_of(finding):
-                _add(faults, fault, piece.id, finding.message_ids)
+                if fault.kind != "did" or finding.score <= LOW_SCORE:
+                    _add(faults, fault, piece.id, finding.message_ids)
     return sorted(faults, key=lambda fault: (-len(fault.audit_ids), fault.score))
 
 

@@ -192,5 +192,5 @@ def _nothing(answers: Rules) -> ModelAnswerUnusable:
     if answers.calls:
         reason = f"The small model made no usable rule of {answers.calls} findings."
     else:
-        reason = "No low score comes with an English reason that says what the assistant did wrong."
+        reason = "No English reason below the best score says what the assistant did wrong or left out."
     return ModelAnswerUnusable("NoUsableRule", reason, retryable=False, usage=answers.usage)
