@@ -127,15 +127,18 @@ async def running(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def main(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT, then finish what is under way (`REDRAFT_GRACEFUL_SHUTDOWN_S`)."""
+async def main(settings: Settings, model: LanguageModel | None = None) -> None:
+    """Run a worker until SIGTERM or SIGINT, then finish what is under way (`REDRAFT_GRACEFUL_SHUTDOWN_S`).
+
+    `model` None: the one that the settings name.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     start_metrics(settings)
     tracing = start_tracing("redraft-worker")
-    model = language_model(settings, metrics=ModelMetrics())
+    model = model or language_model(settings, metrics=ModelMetrics())
     db = Database.connect(settings)
     try:
         client = await _patiently(lambda: connect(settings), stop)

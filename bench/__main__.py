@@ -7,6 +7,10 @@ import sys
 
 BENCHES = {
     "decision_rule": "the decision rule beside its peers: false winners, power, trials, lift",
+    "proposals": "proposals per second from create to accept, beside a bare workflow with as many steps",
+    "reads": "latency of reading proposals, beside bare FastAPI routes with the same queries",
+    "waiting": "memory of API and worker while thousands of proposals wait",
+    "trials": "trials per second beside bare activities, history per trial, time from stop to stopped",
     "airline": "forty real conversations end to end with the local model",
 }
 
