@@ -15,6 +15,7 @@ from api.routers import (
     personas,
     prompt_histories,
     prompts,
+    scenarios,
     users,
 )
 from api.routing import Router
@@ -32,5 +33,6 @@ ROUTERS: list[Router] = [
     aipromptproposals.router,
     prompts.router,
     personas.router,
+    scenarios.router,
     optimizations.router,
 ]

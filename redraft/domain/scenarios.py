@@ -6,15 +6,80 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.domain.commit import lock_prompt
+from redraft.domain.errors import invalid, not_found
 from redraft.domain.evidence import AuditedCall, Evaluation, Message
 from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.llm.tasks.simulate_brief import ScenarioDraft
 from redraft.store.tables import Audit, Optimization, Prompt, Scenario, Trace
+from redraft.store.tables.base import now
 
 GREATEST_EVIDENCE = 10
+GREATEST_SCENARIOS = 100
+"""Most scenarios that one prompt may have."""
+
+
+async def list_scenarios(session: AsyncSession, prompt_id: UUID, limit: int, offset: int) -> tuple[list[Scenario], int]:
+    """Return a page of a prompt's scenarios, newest first, and how many there are. Raises NOT_FOUND (prompt)."""
+    prompt = await session.get(Prompt, prompt_id)
+    if prompt is None or prompt.deleted_at is not None:
+        raise not_found("prompt")
+    there = Scenario.prompt_id == prompt_id, col(Scenario.deleted_at).is_(None)
+    total = (await session.exec(select(func.count()).select_from(Scenario).where(*there))).one()
+    statement = select(Scenario).where(*there).order_by(col(Scenario.created_at).desc(), col(Scenario.id).desc())
+    return list(await session.exec(statement.limit(limit).offset(offset))), total
+
+
+async def get_scenario(session: AsyncSession, scenario_id: UUID, *, for_update: bool = False) -> Scenario:
+    """Return a scenario. Raises NOT_FOUND."""
+    scenario = await session.get(Scenario, scenario_id, with_for_update=for_update)
+    if scenario is None or scenario.deleted_at is not None:
+        raise not_found("scenario")
+    return scenario
+
+
+async def create_scenario(session: AsyncSession, prompt_id: UUID, draft: ScenarioDraft, scenario_id: UUID) -> Scenario:
+    """Keep a scenario for a prompt: experiments that begin from now on meet it.
+
+    A repeated `scenario_id` answers the one made before. Raises NOT_FOUND (prompt), INVALID when there are too many.
+    """
+    if (made := await session.get(Scenario, scenario_id)) is not None:
+        return made
+    prompt = await lock_prompt(session, prompt_id)
+    if len(await scenarios_for(session, prompt_id)) >= GREATEST_SCENARIOS:
+        raise invalid("promptId", f"names a prompt that has {GREATEST_SCENARIOS} scenarios, as many as one may have")
+    scenario = Scenario(id=scenario_id, customer_id=prompt.customer_id, prompt_id=prompt_id, **_fields(draft))
+    session.add(scenario)
+    await session.flush()
+    return scenario
+
+
+async def update_scenario(session: AsyncSession, scenario_id: UUID, draft: ScenarioDraft) -> Scenario:
+    """Replace what a scenario says; experiments that began with it keep their copy. Raises NOT_FOUND."""
+    scenario = await get_scenario(session, scenario_id, for_update=True)
+    for name, value in _fields(draft).items():
+        setattr(scenario, name, value)
+    session.add(scenario)
+    return scenario
+
+
+async def delete_scenario(session: AsyncSession, scenario_id: UUID) -> Scenario:
+    """Delete softly; experiments that began with it keep their copy. Raises NOT_FOUND.
+
+    A prompt whose last scenario is gone gets new ones when the next experiment begins.
+    """
+    scenario = await get_scenario(session, scenario_id, for_update=True)
+    scenario.deleted_at = now()
+    session.add(scenario)
+    return scenario
+
+
+def _fields(draft: ScenarioDraft) -> dict[str, Any]:
+    return draft.model_dump(mode="json")
 
 
 async def scenarios_for(session: AsyncSession, prompt_id: UUID) -> list[dict[str, Any]]:
@@ -35,18 +100,7 @@ async def store_scenarios(
     if kept:
         return kept
     for draft in drafts:
-        session.add(
-            Scenario(
-                customer_id=optimization.customer_id,
-                prompt_id=optimization.prompt_id,
-                name=draft.name,
-                situation=draft.situation,
-                goal=draft.goal,
-                opening=draft.opening,
-                checks=[check.model_dump(mode="json") for check in draft.checks],
-                source=draft.source,
-            )
-        )
+        session.add(Scenario(customer_id=optimization.customer_id, prompt_id=optimization.prompt_id, **_fields(draft)))
     await session.flush()
     return await scenarios_for(session, optimization.prompt_id)
 

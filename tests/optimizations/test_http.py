@@ -247,3 +247,50 @@ async def test_personas_are_made_changed_and_deleted(http: httpx.AsyncClient) ->
     refused(await http.patch(f"/api/v1/personas/{built_in[0]['id']}", json={"name": "x"}), 409, "CONFLICT")
     assert (await http.delete(path)).status_code == 204
     refused(await http.get(path), 404, "NOT_FOUND")
+
+
+async def test_scenarios_are_kept_for_a_prompt(http: httpx.AsyncClient) -> None:
+    prompt = (await http.post("/api/v1/prompts", json={"name": "B", "content": "Book.", "llmModel": "m"})).json()
+    path = f"/api/v1/prompts/{prompt['id']}/scenarios"
+    check = {"kind": "contains", "value": "confirmed", "scope": "all"}
+    body = {
+        "name": "Two at eight",
+        "situation": "You are two.",
+        "goal": "It is booked.",
+        "opening": "Hi",
+        "checks": [check],
+    }
+    made = await http.post(path, json=body)
+    assert made.status_code == 201
+    scenario = made.json()
+    assert {key: scenario[key] for key in body} == body
+    assert (scenario["promptId"], scenario["source"]) == (prompt["id"], "manual")
+    one = f"/api/v1/scenarios/{scenario['id']}"
+    assert (await http.patch(one, json={"checks": []})).json() == {**scenario, "checks": []}
+    assert await read(http, path) == {
+        "data": [await read(http, one)],
+        "pagination": {"total": 1, "limit": 20, "offset": 0},
+    }
+    assert (await http.delete(one)).status_code == 204
+    refused(await http.get(one), 404, "NOT_FOUND")
+    assert (await read(http, path))["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"goal": " "}, "goal"),
+        ({"name": "n" * 121}, "name"),
+        ({"checks": [{"kind": "regex", "value": "("}]}, "regular expression"),
+        ({"checks": [{"kind": "max_length", "value": "many"}]}, "number of characters"),
+        ({"checks": [{"kind": "guess", "value": "x"}]}, "kind"),
+    ],
+)
+async def test_a_scenario_that_cant_be_tried_is_refused(
+    http: httpx.AsyncClient, change: dict[str, Any], says: str
+) -> None:
+    prompt = (await http.post("/api/v1/prompts", json={"name": "B", "content": "Book.", "llmModel": "m"})).json()
+    body = {"name": "Two", "situation": "You are two.", "goal": "It is booked.", **change}
+    answer = await http.post(f"/api/v1/prompts/{prompt['id']}/scenarios", json=body)
+    refused(answer, 400, "VALIDATION_ERROR")
+    assert says in answer.json()["error"]["message"]

@@ -20,11 +20,12 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
 # Bodies that say enough to get past validation, where `{}` does not.
 BODIES: dict[str, dict[str, Any]] = {
     "edit_proposal": {"proposed_prompt": "Be kind."},
+    "create_a_scenario": {"name": "Two", "situation": "You are two.", "goal": "A table is booked."},
 }
 PLAN = {"maxTrials": 10, "maxTurns": 6, "maxCalls": 100, "maxCostUsd": 1.0}
 PARAMETERS = (
     *("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"),
-    *("prompt_id", "persona_id", "optimization_id"),
+    *("prompt_id", "persona_id", "scenario_id", "optimization_id"),
 )
 UNKNOWN_IDS = dict.fromkeys(PARAMETERS, UNKNOWN)
 """An id that nobody has, for every parameter of a path."""
@@ -46,6 +47,8 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
     key = (await caller.get("/accesskeys")).json()["result"][0]
     persona = {"name": "Impatient", "description": "Wants it done at once."}
     made = await http.post("/api/v1/personas", json=persona, headers=customer.headers)
+    scenarios = f"/api/v1/prompts/prompt_{ai['id']}/scenarios"
+    kept = await http.post(scenarios, json=BODIES["create_a_scenario"], headers=customer.headers)
     ids = {
         "ai_id": ai["id"],
         "history_id": ai["current_prompt_history_id"],
@@ -56,6 +59,7 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
         "key_id": key["id"],
         "prompt_id": f"prompt_{ai['id']}",
         "persona_id": made.json()["id"],
+        "scenario_id": kept.json()["id"],
         "optimization_id": f"opt_{await _an_optimization(database, customer, ai)}",
     }
     assert set(ids) == set(PARAMETERS)
