@@ -46,7 +46,8 @@ begin
                      when 'm' then 'materialized view' when 'S' then 'sequence' when 'f' then 'foreign table'
                      else 'table' end, c.oid::regclass) as statement
             from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r','p','v','m','S','f')
-              and not exists (select from pg_depend d where d.objid = c.oid and d.deptype in ('e', 'i', 'a'))
+              and not exists (select from pg_depend d where d.objid = c.oid and d.refobjid <> c.oid
+                                and d.deptype in ('e', 'i', 'a'))
   loop execute it.statement; end loop;
   for it in select p.oid::regprocedure as routine from pg_proc p where p.pronamespace = 'public'::regnamespace
               and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
@@ -203,8 +204,9 @@ def _load(settings: Settings, tools: dict[str, Path], file: Path) -> None:
         reader.stdout.close()
         with suppress(BrokenPipeError):
             writer.stdin.close()
-        for process, name, said in ((writer, "psql", said_by_psql), (reader, "pg_restore", said_by_restore)):
-            if process.wait() != 0:
+        codes = [writer.wait(), reader.wait()]  # both, so that neither outlives this, whichever gave up
+        for code, name, said in zip(codes, ("psql", "pg_restore"), (said_by_psql, said_by_restore), strict=True):
+            if code != 0:
                 raise _failed("RESTORE_FAILED", name, _text(said))
 
 

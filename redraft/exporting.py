@@ -14,6 +14,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.proposals import audit_ids_of
+from redraft.domain.traces import is_call
 from redraft.store.database import Database, run_sql
 from redraft.store.tables import Audit, Decision, Prompt, PromptVersion, Proposal, Trace
 
@@ -32,6 +33,8 @@ _NAMES = {
     "text": "prompt",
 }
 _LEFT_OUT = {"customer_id", "deleted_at"}
+_NUMBERS = ("started_at", "ended_at", "duration_us", "success", "outcome", "total_tokens", "cost_usd", "agent")
+_OF_CALLS = ("prompt_id", "message_count", "erased_at", "trace_metadata", "messages", "text_digest", "parts")
 # Whoever reads the lines may take their time.
 _PATIENTLY = text("set local idle_in_transaction_session_timeout = 0")
 
@@ -80,15 +83,17 @@ def _of_ais(statement: Any, table: Any) -> Any:
 
 
 async def _calls(session: AsyncSession) -> AsyncIterator[dict[str, Any]]:
-    statement = _of_ais(select(Trace, PromptVersion, Prompt), Trace)
+    statement = _of_ais(select(Trace, PromptVersion, Prompt), Trace).where(is_call())
     statement = statement.join(PromptVersion, col(PromptVersion.id) == Trace.prompt_version_id)
     async for trace, version, prompt in _rows(session, statement):
-        record = _record("call", trace, "prompt_id", "message_count", "erased_at", "trace_metadata", "messages")
+        record = _record("call", trace, *_OF_CALLS, *_NUMBERS)
         # With the prompt in front a line is a conversation in OpenAI's chat format, for `import` and for others.
         messages = [{"role": "system", "content": version.text}, *trace.messages]
         yield record | {
             "ai": prompt.prompt_name,
             "version": version.number,
+            "status": "terminated",
+            "numbers": trace.model_dump(mode="json", include={"status", *_NUMBERS}, exclude_none=True),
             "messages": messages,
             "metadata": trace.trace_metadata,
         }

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.rendering import NEVER, tm
+from api.rendering import NEVER, ref, tm
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Time, Tm
 from redraft.store.tables import Trace
 
@@ -26,7 +26,8 @@ class MessageCreate(Body):
     tm: Time | None = Field(default=None, description="When it was said.")
 
 
-def _distinct_ids(messages: list[MessageCreate]) -> list[MessageCreate]:
+def distinct_ids(messages: list[MessageCreate]) -> list[MessageCreate]:
+    """Return the messages. Raises ValueError when two have the same id."""
     given = [message.id for message in messages if message.id is not None]
     if len(given) != len(set(given)):
         raise ValueError("each message id only once")
@@ -37,7 +38,7 @@ class AiCallCreate(Body):
     """A finished call to record."""
 
     ai_id: UUID = Field(examples=[EXAMPLE_IDS["ai"]])
-    messages: Annotated[list[MessageCreate], Field(min_length=1), AfterValidator(_distinct_ids)] = Field(
+    messages: Annotated[list[MessageCreate], Field(min_length=1), AfterValidator(distinct_ids)] = Field(
         examples=[[{"role": "user", "content": "What does it cost?"}, {"role": "assistant", "content": "9 euros."}]]
     )
     prompt_history_id: UUID | None = Field(
@@ -118,13 +119,13 @@ class AiCall(BaseModel):
 
     @classmethod
     def of(cls, trace: Trace) -> AiCall:
-        """Render a trace."""
+        """Render a trace that is a finished conversation of a prompt."""
         return cls(
             id=trace.id,
             customer_id=trace.customer_id,
-            ai_id=trace.prompt_id,
-            prompt_history_id=trace.prompt_version_id,
-            status=trace.status,
+            ai_id=ref(trace.prompt_id),
+            prompt_history_id=ref(trace.prompt_version_id),
+            status="terminated",
             messages=[CallMessage.of(message) for message in trace.messages],
             message_count=trace.message_count,
             metadata=trace.trace_metadata,

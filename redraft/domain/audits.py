@@ -11,11 +11,12 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.errors import invalid, not_found
+from redraft.domain.errors import RedraftError, invalid, not_found
 from redraft.domain.evidence import Dimensions, Evaluation, Message
 from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
+from redraft.domain.traces import get_trace, lock_key
 from redraft.store.ids import new_id
 from redraft.store.tables import Audit, Prompt, PromptVersion, Trace
 from redraft.store.tables.base import now
@@ -42,10 +43,13 @@ async def create_audit(session: AsyncSession, customer_id: UUID, draft: AuditDra
     if (made := await session.get(Audit, audit_id)) is not None:
         return made
     # The share lock makes this wait for a deletion of the call, and the other way round.
-    statement = select(Trace).where(Trace.id == draft.trace_id, col(Trace.deleted_at).is_(None))
-    trace = (await session.exec(statement.with_for_update(read=True))).one_or_none()
-    if trace is None:
-        raise invalid("aicall_id", "there is no AI call with this id")
+    await lock_key(session, draft.trace_id, shared=True)
+    try:
+        trace = await get_trace(session, draft.trace_id)
+    except RedraftError as error:
+        raise invalid("aicall_id", "there is no AI call with this id") from error
+    if trace.prompt_id is None or trace.prompt_version_id is None:
+        raise RuntimeError("a conversation has a version")
     audit = Audit(
         id=audit_id,
         customer_id=customer_id,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.strict_json import parse_json
@@ -16,7 +17,18 @@ from redraft.domain.strict_json import parse_json
 CALL, AI = "call", "ai"
 OTHER_KINDS = ("audit", "proposal", "decision")
 """What else `redraft export` writes; an import passes it over."""
-_ENVELOPE = ("kind", "id", "ai", "prompt_history_id", "version", "status", "messages", "metadata", "tm_create")
+_ENVELOPE = (
+    "kind",
+    "id",
+    "ai",
+    "prompt_history_id",
+    "version",
+    "status",
+    "messages",
+    "metadata",
+    "tm_create",
+    "numbers",
+)
 """What an export says of a call besides its messages and metadata."""
 _ROLES = {"developer": "system", "function": "tool"}
 """Older and newer names of roles that Redraft knows."""
@@ -69,11 +81,26 @@ class _CallLine(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
+class Numbers(BaseModel):
+    """What an export of ours says of a conversation besides its text."""
+
+    status: Literal["completed", "failed", "timed_out"] = "completed"
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    duration_us: Annotated[int, Field(ge=0)] | None = None
+    success: bool | None = None
+    outcome: str | None = None
+    total_tokens: Annotated[int, Field(ge=0)] | None = None
+    cost_usd: Decimal | None = None
+    agent: str = ""
+
+
 class _ExportedCallLine(_CallLine):
     """A conversation from an export of ours."""
 
     id: UUID
     ai: Annotated[str, Field(min_length=1)]
+    numbers: Numbers = Field(default_factory=Numbers)
 
 
 class VersionLine(BaseModel):
@@ -111,6 +138,7 @@ class ChatCall:
     digest: str
     id: UUID | None = None
     ai: str | None = None
+    numbers: Numbers = field(default_factory=Numbers)
 
 
 def parse_line(content: bytes) -> ChatCall | AiLine | None:
@@ -146,7 +174,7 @@ def _call(value: dict[str, Any]) -> ChatCall:
     known = _ENVELOPE if exported else ("messages", "metadata")
     others = {name: item for name, item in value.items() if name not in known}
     call = ChatCall(messages, system_prompt, {**others, **(line.metadata or {})}, _digest(value))
-    return replace(call, id=line.id, ai=line.ai) if isinstance(line, _ExportedCallLine) else call
+    return replace(call, id=line.id, ai=line.ai, numbers=line.numbers) if isinstance(line, _ExportedCallLine) else call
 
 
 def _digest(value: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.limits import check_call
-from redraft.domain.traces import TraceDraft, record_trace
+from redraft.domain.traces import TraceDraft, find_trace, record_trace
 from redraft.importing.chat import AiLine, ChatCall, parse_line
 from redraft.importing.lines import Line
 from redraft.importing.targets import Destination, Targets
@@ -86,18 +86,21 @@ class Importer:
             report.known += recorded.deleted_at is None
             return
         check_call(place.messages, call.metadata, self._settings)
-        draft = TraceDraft(place.prompt_id, place.messages, place.version_id, call.metadata, id=recorded)
+        numbers = call.numbers.model_dump(exclude={"duration_us"})
+        if call.numbers.duration_us is not None:
+            numbers["duration_ms"] = call.numbers.duration_us / 1000
+        draft = TraceDraft(place.prompt_id, place.messages, place.version_id, call.metadata, id=recorded, **numbers)
         await record_trace(session, self._customer_id, draft)
         report.added += 1
 
     async def _recorded(self, session: AsyncSession, call: ChatCall, prompt_id: UUID) -> Trace | UUID:
         """Return the record of this very conversation, or the id that it will have."""
         if call.id is not None:  # of an export: it may be this customer's own
-            found = await session.get(Trace, call.id)
+            found = await find_trace(session, call.id)
             if found is not None and found.prompt_id == prompt_id:
                 return found
         call_id = derived_id("import", self._customer_id, prompt_id, call.digest)
-        return await session.get(Trace, call_id) or call_id
+        return await find_trace(session, call_id) or call_id
 
 
 def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
+from tests.support.figures import FIGURE_LAWS
+
 LAWS = {
     "the versions of a prompt are numbered 1, 2, 3, …": """
         select prompt_id from prompt_versions group by prompt_id having min(number) <> 1 or max(number) <> count(*)
@@ -56,6 +58,7 @@ LAWS = {
         select c.id from model_calls c join proposals p on p.id = c.subject_id
         where c.answer is not null and p.status <> 'progressing'
     """,
+    **FIGURE_LAWS,
 }
 
 

@@ -1,11 +1,20 @@
 """The tables. Importing this module fills `SQLModel.metadata`."""
 
 from redraft.store.tables.customers import AccessKey, Customer, IdempotencyKey, RateWindow, Secret, User
-from redraft.store.tables.evidence import Audit, Trace
+from redraft.store.tables.evidence import Audit
 from redraft.store.tables.operations import ModelCall, OutboxEvent, Spend
 from redraft.store.tables.optimizations import Optimization, Persona, Scenario, Trial, Variant
 from redraft.store.tables.prompts import Prompt, PromptVersion
 from redraft.store.tables.proposals import Decision, Proposal, ProposalAudit
+from redraft.store.tables.traces import (
+    LatencyBin,
+    LatencyValue,
+    PromptUsage,
+    Span,
+    Trace,
+    TraceKey,
+    VersionFigures,
+)
 
 __all__ = [
     "AccessKey",
@@ -13,20 +22,26 @@ __all__ = [
     "Customer",
     "Decision",
     "IdempotencyKey",
+    "LatencyBin",
+    "LatencyValue",
     "ModelCall",
     "Optimization",
     "OutboxEvent",
     "Persona",
     "Prompt",
+    "PromptUsage",
     "PromptVersion",
     "Proposal",
     "ProposalAudit",
     "RateWindow",
     "Scenario",
     "Secret",
+    "Span",
     "Spend",
     "Trace",
+    "TraceKey",
     "Trial",
     "User",
     "Variant",
+    "VersionFigures",
 ]

@@ -13,7 +13,7 @@ from redraft.store.tables.base import Record, id_field, optional_time_field, tim
 
 
 class Customer(SQLModel, table=True):
-    """Whoever owns prompts. `monthly_budget_usd` None means the setting's default."""
+    """Whoever owns prompts. Where `monthly_budget_usd` or `trace_days` is None, the setting's default counts."""
 
     __tablename__ = "customers"
 
@@ -21,6 +21,7 @@ class Customer(SQLModel, table=True):
     name: str
     max_in_progress: int | None = None
     monthly_budget_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))
+    trace_days: int | None = None
     created_at: datetime = time_field()
 
 

@@ -1,4 +1,4 @@
-"""Evidence: traces (finished conversations) and audits of them."""
+"""Evidence: audits of traces."""
 
 from __future__ import annotations
 
@@ -7,32 +7,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Numeric
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Numeric
 from sqlmodel import Field
 
-from redraft.store.tables.base import Record, json_field, optional_json_field, optional_time_field
-
-
-class Trace(Record, table=True):
-    """One finished conversation with the prompt version it ran under.
-
-    `erased_at` tells that its text was deleted as personal data; the numbers stay.
-    """
-
-    __tablename__ = "traces"
-    __table_args__ = (
-        Index("ix_traces_customer_id_created_at_id", "customer_id", "created_at", "id"),
-        Index("ix_traces_prompt_id_created_at", "prompt_id", "created_at"),
-    )
-
-    prompt_id: UUID = Field(foreign_key="prompts.id")
-    prompt_version_id: UUID = Field(foreign_key="prompt_versions.id")
-    status: str = "terminated"
-    messages: list[dict[str, Any]] = json_field(list)
-    message_count: int = 0
-    trace_metadata: dict[str, Any] = json_field()
-    deleted_at: datetime | None = optional_time_field()
-    erased_at: datetime | None = optional_time_field()
+from redraft.store.tables.base import Record, optional_json_field, optional_time_field
 
 
 class Audit(Record, table=True):
@@ -44,11 +22,12 @@ class Audit(Record, table=True):
         Index("ix_audits_customer_id_created_at_id", "customer_id", "created_at", "id"),
         Index("ix_audits_prompt_id_created_at", "prompt_id", "created_at"),
         Index("ix_audits_trace_id", "trace_id"),
+        ForeignKeyConstraint(["customer_id", "trace_id"], ["trace_keys.customer_id", "trace_keys.trace_id"]),
     )
 
     prompt_id: UUID = Field(foreign_key="prompts.id")
     prompt_version_id: UUID = Field(foreign_key="prompt_versions.id")
-    trace_id: UUID = Field(foreign_key="traces.id")
+    trace_id: UUID
     status: str = "progressing"
     source: str = "model"
     language: str = ""

@@ -1,0 +1,1 @@
+"""What versions do live: traces, the versions they used, and figures kept in the transaction that changes them."""
