@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 
 from redraft.embedded.child import EmbeddedError
 
 TIMEOUT_S = 30.0
+PATIENCE_S = 120.0
+RETRY_S = 1.0
 
 
 class DemoError(EmbeddedError):
@@ -69,17 +74,38 @@ class Api:
                 return
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request and return a good answer. Raises `Refused`, or `DemoError` when none came."""
+        """Send a request and return a good answer. Raises `Refused`, or `DemoError` when none came.
+
+        While a part of the stack is still starting, or comes back from a restart, the API says 503, and the request is
+        sent again; its Idempotency-Key makes sure that it has its effect only once.
+        """
+        if method == "POST":
+            options["headers"] = {"Idempotency-Key": str(uuid4())} | options.get("headers", {})
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            answer, reason = await self._once(method, path, **options)
+            if answer is not None and answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return _good(answer)
+            if time.monotonic() > deadline:
+                if answer is not None:
+                    return _good(answer)
+                raise DemoError(f"{method} {self.address}{path} was not answered: {reason}.")
+            await asyncio.sleep(RETRY_S)
+
+    async def _once(self, method: str, path: str, **options: Any) -> tuple[httpx.Response | None, str]:
+        """Return the answer, or None and why there is none."""
         try:
-            answer = await self._http.request(method, path, **options)
+            return await self._http.request(method, path, **options), ""
         except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise DemoError(f"{method} {self.address}{path} was not answered: {reason}.") from error
-        if answer.is_success:
-            return answer
-        try:
-            refusal = answer.json()["error"]
-            raise Refused(answer.status_code, refusal["reason"], refusal["message"])
-        except (ValueError, KeyError, TypeError) as error:
-            message = f"{method} {self.address}{path}: HTTP {answer.status_code} {answer.text[:200]}"
-            raise Refused(answer.status_code, "", message) from error
+            return None, str(error) or type(error).__name__
+
+
+def _good(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success:
+        return answer
+    try:
+        refusal = answer.json()["error"]
+        raise Refused(answer.status_code, refusal["reason"], refusal["message"])
+    except (ValueError, KeyError, TypeError) as error:
+        where = f"{answer.request.method} {answer.request.url}"
+        raise Refused(answer.status_code, "", f"{where}: HTTP {answer.status_code} {answer.text[:200]}") from error

@@ -7,9 +7,7 @@ import os
 import sys
 import termios
 import tty
-from collections.abc import Collection
-
-ENTER = ("\r", "\n")
+from collections.abc import Callable, Collection
 
 
 def can_ask() -> bool:
@@ -17,8 +15,11 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-async def pressed(keys: Collection[str]) -> str | None:
-    """Return the first of these keys that is pressed, None when the terminal is closed. Ctrl-C works as ever."""
+async def pressed(keys: Collection[str], ask: Callable[[], None]) -> str | None:
+    """Ask, and return the first of these keys that is pressed, None when the terminal is closed.
+
+    What was typed before the question is no answer to it. Ctrl-C works as ever.
+    """
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     loop = asyncio.get_running_loop()
@@ -32,9 +33,10 @@ async def pressed(keys: Collection[str]) -> str | None:
         if not answer.done() and (not text or any(key in keys for key in text)):
             answer.set_result(next((key for key in text if key in keys), None))
 
-    tty.setcbreak(descriptor)
+    tty.setcbreak(descriptor)  # flushes what was typed before
     loop.add_reader(descriptor, read)
     try:
+        ask()
         return await answer
     finally:
         loop.remove_reader(descriptor)

@@ -126,8 +126,11 @@ class Waiting:
         self._text = text
 
 
-def word_diff(original: str, proposed: str, *, coloured: bool) -> Text:
-    """Return the difference as text: removed red and struck out, added green; or as [-removed-] {+added+}."""
+def word_diff(original: str, proposed: str, *, coloured: bool, fold: bool = True) -> Text:
+    """Return the difference as text: removed red and struck out, added green; or as [-removed-] {+added+}.
+
+    `fold`: leave out what is far from any change.
+    """
     signs = {"equal": ("", ""), "delete": ("[-", "-]"), "insert": ("{+", "+}")}
     styles = {"equal": "", "delete": "red strike", "insert": "green"}
     shown = Text()
@@ -135,7 +138,7 @@ def word_diff(original: str, proposed: str, *, coloured: bool) -> Text:
     for at, segment in enumerate(segments):
         text = segment.text
         if segment.kind == "equal":
-            text = _folded(text, first=at == 0, last=at == len(segments) - 1)
+            text = _folded(text, first=at == 0, last=at == len(segments) - 1) if fold else text
         elif not coloured:
             before, after = signs[segment.kind]
             text = f"{before}{text}{after}"

@@ -128,10 +128,8 @@ class Walk:
                 if record["status"] != "progressing":
                     break
                 await asyncio.sleep(POLL_S)
-        took = (
-            f"{time.monotonic() - begun:.1f} s, {record['prompt_tokens']:,} tokens in, {record['output_tokens']:,} out"
-        )
-        self._screen.detail(f"{record['status']} after {took}, ${record['cost_usd']:.4f}.")
+        used = f"{record['prompt_tokens']:,} tokens in, {record['output_tokens']:,} out, ${record['cost_usd']:.4f}"
+        self._screen.detail(f"{record['status']} after {time.monotonic() - begun:.1f} s: {used}.")
         return answer
 
     def _show_draft(self, proposal: dict[str, Any], evidence: Evidence) -> None:
@@ -174,8 +172,9 @@ class Walk:
             self._screen.detail(f"{why}: {choice}ed without asking.")
             return choice
         accept = "accept all the same" if blocked else "accept"
-        self._screen.detail(f"[a] {accept}   [r] reject   [l] later", "bold")
-        return {"a": "accept", "r": "reject"}.get(await keys.pressed("arl") or "", "later")
+        question = f"[a] {accept}   [r] reject   [l] later"
+        key = await keys.pressed("arl", lambda: self._screen.detail(question, "bold"))
+        return {"a": "accept", "r": "reject"}.get(key or "", "later")
 
     async def _show_result(self, api: Api, ai: dict[str, Any], proposal: dict[str, Any]) -> None:
         if proposal["status"] == "accepted":

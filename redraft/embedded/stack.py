@@ -35,6 +35,8 @@ INTERNAL_PORTS = {
 ANSWER_TOKENS = 2048
 """Part of the embedded model's context that is kept for the answer."""
 
+START_TIMEOUT_S = 180.0
+"""Python compiles hundreds of modules at the first start after an installation."""
 MODEL_TIMEOUT_S = 300
 """The model shares the processor with whatever else runs here; on a busy machine a second's work takes minutes."""
 
@@ -188,7 +190,14 @@ class Stack:
         api = tuple(part.format(port=self._api_port) for part in self._commands.api)
         children = [
             ChildSpec("migrations", self._commands.migrate, environment, once=True),
-            ChildSpec("API", api, environment, ready=self._check_api, after=("migrations",)),
+            ChildSpec(
+                "API",
+                api,
+                environment,
+                ready=self._check_api,
+                after=("migrations",),
+                start_timeout_s=START_TIMEOUT_S,
+            ),
             ChildSpec(
                 "worker",
                 self._commands.worker,
