@@ -41,7 +41,7 @@ class DraftBasis:
 
 async def load_basis(session: AsyncSession, proposal_id: UUID) -> DraftBasis | None:
     """Return what to write from, after checking basis and audits again; None when the proposal is not in progress."""
-    proposal = await recheck(session, proposal_id)
+    proposal = await recheck(session, proposal_id, before_generation=True)
     if proposal.status != "progressing":
         return None
     return DraftBasis(

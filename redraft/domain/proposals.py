@@ -241,12 +241,17 @@ async def fail_proposal(session: AsyncSession, proposal_id: UUID, error: Proposa
     return proposal
 
 
-async def recheck(session: AsyncSession, proposal_id: UUID) -> Proposal:
-    """Look whether an open proposal still has its basis and, while in progress, its audits; end it if not."""
+async def recheck(session: AsyncSession, proposal_id: UUID, *, before_generation: bool = False) -> Proposal:
+    """Look whether an open proposal still has its basis and, while in progress, its audits; end it if not.
+
+    A prompt that has moved makes it `expired`; found before generation, where the audits are read, it is their
+    fault: they are of an older version (`failed`, `audit_prompt_version_mismatch`).
+    """
     prompt, proposal = await lock_proposal(session, proposal_id)
     if proposal.status not in OPEN_STATES:
         return proposal
-    if drifted(prompt, proposal):
+    early = before_generation and proposal.status == "progressing" and prompt.deleted_at is None
+    if drifted(prompt, proposal) and not early:
         await leave_open(session, proposal, "expired", error="prompt_version_drifted")
     elif proposal.status == "progressing" and (fault := await _evidence_fault(session, prompt, proposal)):
         await leave_open(session, proposal, "failed", error=fault.error, note=fault.note)

@@ -216,20 +216,18 @@ def test_a_model_that_does_not_answer_is_said_in_a_sentence(
     assert "Traceback" not in failed.shown
 
 
-def test_ctrl_c_stops_the_stack_and_the_data_stay(running: tuple[Terminal, int], start: Start) -> None:
+def test_ctrl_c_stops_the_stack_and_the_data_stay_for_another_model(
+    running: tuple[Terminal, int], start: Start
+) -> None:
+    """Without a key the next start runs the small model that is installed, which says that it is small."""
     terminal, port = running
     assert terminal.end(signal.SIGINT) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
-    again = start("demo", "--yes", "--port", str(port))
-    again.until("Running until Ctrl-C.")
-    assert "Version 4 is live" in again.shown
-    assert again.end(signal.SIGINT) == 0
-
-
-def test_the_small_model_that_is_installed_says_that_it_is_small(start: Start) -> None:
-    local = start("demo", "--yes", "--port", str(free_port()), local_model=True)
+    local = start("demo", "--yes", "--port", str(port), local_model=True)
     local.until("Running until Ctrl-C.")
+    assert "The same calls as before" in local.shown
     assert "The draft, written by SmolLM2-135M-Instruct" in local.shown
     assert "This model is small: good enough to see every step run for real" in local.shown
+    assert re.search(r"Version 4 is live|rejected without asking", local.shown), local.shown
     assert local.end(signal.SIGINT) == 0

@@ -88,6 +88,11 @@ class Desk:
             finished = drafts.FinishedDraft(text, "The audits say so.", "model", "propose@1")
             return await drafts.store_draft(session, proposal_id, finished)
 
+    async def basis(self, proposal_id: UUID) -> drafts.DraftBasis | None:
+        """What the worker does first of all before it asks the model."""
+        async with self.db.tenant(self.customer_id) as session:
+            return await drafts.load_basis(session, proposal_id)
+
     async def edit(self, proposal_id: UUID, text: str) -> Proposal:
         async with self.db.tenant(self.customer_id) as session:
             settled = await drafts.edit_draft(session, proposal_id, text, "ann")

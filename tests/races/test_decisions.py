@@ -99,6 +99,20 @@ async def test_an_audit_deleted_during_the_create_is_no_evidence_of_a_proposal(d
             assert (failed.status, failed.error) == ("failed", "invalid_audit_set")
 
 
+async def test_a_prompt_that_moved_before_the_model_is_asked_fails_the_proposal(desk: Desk) -> None:
+    """Its audits are of an older version then; one that waits for a decision expires instead."""
+    prompt = await desk.prompt()
+    late = await desk.open(prompt.id, (await desk.audit(prompt.id)).id)
+    waiting, _ = await desk.waiting(prompt)
+    assert await desk.basis(late.id) is not None
+    await desk.put(prompt.id, "Another text.")
+    for proposal in (late, waiting):
+        assert await desk.basis(proposal.id) is None
+    failed, expired = await desk.read(late.id), await desk.read(waiting.id)
+    assert (failed.status, failed.error) == ("failed", "audit_prompt_version_mismatch")
+    assert (expired.status, expired.error) == ("expired", "prompt_version_drifted")
+
+
 async def test_evidence_arrives_and_goes_while_proposals_open(desk: Desk) -> None:
     """Recording calls and audits, erasing them and opening proposals share no lock that could lock them up."""
     prompt = await desk.prompt()

@@ -10,6 +10,7 @@ Start and stop them from the test's main thread: Linux ties a child to the threa
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 from pydantic import SecretStr
 
 from redraft.embedded.child import Child, ChildSpec, NotReady
@@ -144,15 +146,40 @@ def machine(folder: Path, gemini_url: str, **variables: str) -> Iterator[Machine
         yield Machine(folder, postgres, temporal, api, f"http://{LOOPBACK}:{port}", worker, settings)
 
 
+def command(*arguments: str, environment: dict[str, str]) -> str:
+    """Run `redraft` with these arguments to its end and return what it wrote; fails the test when it failed."""
+    done = subprocess.run(
+        [PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, f"redraft {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@contextmanager
+def silenced(child: Child) -> Iterator[None]:
+    """Stop a server with all its processes while the block runs: it keeps its connections and says nothing."""
+    processes = [psutil.Process(child.pid)]
+    processes += processes[0].children(recursive=True)
+    try:
+        for process in processes:
+            process.suspend()
+        yield
+    finally:
+        for process in processes:
+            if process.is_running():
+                process.resume()
+
+
+def unconfigured() -> dict[str, str]:
+    """Return our environment without anything that configures Redraft, Temporal or a model."""
+    ours = ("REDRAFT_", "TEMPORAL_", "GEMINI_", "GOOGLE_", "OTEL_", "DATABASE_URL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 def _environment(database_url: str, temporal_address: str, gemini_url: str) -> dict[str, str]:
     """Return the environment of our processes: what the operator's guide names, and quick background work."""
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("REDRAFT_", "TEMPORAL_", "GEMINI_", "GOOGLE_", "OTEL_"))
-    }
     return {
-        **inherited,
+        **unconfigured(),
         "DATABASE_URL": database_url,
         "TEMPORAL_ADDRESS": temporal_address,
         "GEMINI_API_KEY": API_KEY,

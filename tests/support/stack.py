@@ -114,7 +114,11 @@ def postgres_server(folder: Path | None = None) -> Iterator[PostgresServer]:
 
 @contextmanager
 def temporal_server(
-    folder: Path | None = None, *, ui: bool = False, dynamic_config: Mapping[str, object] | None = None
+    folder: Path | None = None,
+    *,
+    ui: bool = False,
+    namespace: str = "default",
+    dynamic_config: Mapping[str, object] | None = None,
 ) -> Iterator[TemporalServer]:
     """Start Temporal on free ports; stop it at the end. `folder`: keep its data there, else in memory.
 
@@ -127,6 +131,7 @@ def temporal_server(
                 http_port=free_port(),
                 ui_port=free_port() if ui else None,
                 database=folder / "temporal.db" if folder is not None else None,
+                namespace=namespace,
                 dynamic_config=dynamic_config or {},
             )
             child = _started(temporal.child(), home / "temporal.log", last=attempt == ATTEMPTS - 1)
