@@ -138,7 +138,18 @@ def draft_with(line: str) -> Json:
     return {"proposed_prompt": f"{text}\n- {line}\n", "rationale": "So that callers know.", "changes": [change]}
 
 
-def test_the_first_run_goes_through_the_whole_loop(running: tuple[Terminal, int], home: Path) -> None:
+def test_the_demo_from_its_first_run_to_the_small_model(
+    running: tuple[Terminal, int], start: Start, home: Path, gemini: FakeGemini
+) -> None:
+    """One test, because each step goes on with the stack and the data that the one before has left."""
+    the_first_run_goes_through_the_whole_loop(running, home)
+    a_person_decides_by_key_in_a_terminal(start, gemini)
+    a_draft_that_lost_a_variable_is_not_accepted_without_asking(start, gemini)
+    a_model_that_does_not_answer_is_said_in_a_sentence(start, gemini, home)
+    ctrl_c_stops_the_stack_and_the_data_stay_for_another_model(running, start)
+
+
+def the_first_run_goes_through_the_whole_loop(running: tuple[Terminal, int], home: Path) -> None:
     terminal, port = running
     shown = terminal.shown
     for step in (
@@ -165,7 +176,7 @@ def test_the_first_run_goes_through_the_whole_loop(running: tuple[Terminal, int]
     assert login["password"] not in shown
 
 
-def test_a_person_decides_by_key_in_a_terminal(running: tuple[Terminal, int], start: Start, gemini: FakeGemini) -> None:
+def a_person_decides_by_key_in_a_terminal(start: Start, gemini: FakeGemini) -> None:
     gemini.script(ok(draft_with("Be brief.")))
     later = start("demo", tty=True)
     assert "the demo uses it" in later.until("[a] accept   [r] reject   [l] later")
@@ -191,9 +202,7 @@ def test_a_person_decides_by_key_in_a_terminal(running: tuple[Terminal, int], st
     assert "Version 3 is live" in accepted.shown
 
 
-def test_a_draft_that_lost_a_variable_is_not_accepted_without_asking(
-    running: tuple[Terminal, int], start: Start, gemini: FakeGemini
-) -> None:
+def a_draft_that_lost_a_variable_is_not_accepted_without_asking(start: Start, gemini: FakeGemini) -> None:
     gemini.default(ok({"proposed_prompt": "You answer the phone.", "rationale": "Short.", "changes": []}))
     unasked = start("demo")
     assert unasked.end() == 0
@@ -203,9 +212,7 @@ def test_a_draft_that_lost_a_variable_is_not_accepted_without_asking(
     assert "This is no terminal (as with --yes): rejected without asking." in unasked.shown
 
 
-def test_a_model_that_does_not_answer_is_said_in_a_sentence(
-    running: tuple[Terminal, int], start: Start, gemini: FakeGemini, home: Path
-) -> None:
+def a_model_that_does_not_answer_is_said_in_a_sentence(start: Start, gemini: FakeGemini, home: Path) -> None:
     gemini.default(error(400, "INVALID_ARGUMENT", "no such model"))
     failed = start("demo", "--yes")
     code = failed.end()
@@ -216,9 +223,7 @@ def test_a_model_that_does_not_answer_is_said_in_a_sentence(
     assert "Traceback" not in failed.shown
 
 
-def test_ctrl_c_stops_the_stack_and_the_data_stay_for_another_model(
-    running: tuple[Terminal, int], start: Start
-) -> None:
+def ctrl_c_stops_the_stack_and_the_data_stay_for_another_model(running: tuple[Terminal, int], start: Start) -> None:
     """Without a key the next start runs the small model that is installed, which says that it is small."""
     terminal, port = running
     assert terminal.end(signal.SIGINT) == 0
@@ -226,7 +231,7 @@ def test_ctrl_c_stops_the_stack_and_the_data_stay_for_another_model(
         httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
     local = start("demo", "--yes", "--port", str(port), local_model=True)
     local.until("Running until Ctrl-C.")
-    assert "The same calls as before" in local.shown
+    assert "7 calls under this version, each with its audit (recorded in an earlier run)" in local.shown
     assert "The draft, written by SmolLM2-135M-Instruct" in local.shown
     assert "This model is small: good enough to see every step run for real" in local.shown
     assert re.search(r"Version 4 is live|rejected without asking", local.shown), local.shown
