@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from api.conditional import Condition, IfMatch, tag
 from api.dependencies import AppState, NewId, PageSize, PageToken, Principal, Reader, State, TenantSession, Writer
 from api.negotiation import prefers
+from api.opening import open_proposal
 from api.routing import Router
 from api.schemas.aipromptproposals import (
     Acceptance,
@@ -30,7 +31,6 @@ from api.schemas.common import PageOf
 from redraft.domain.diff import unified
 from redraft.domain.drafts import edit_draft
 from redraft.domain.limits import check_prompt
-from redraft.domain.prompts import get_prompt
 from redraft.domain.proposals import (
     DecisionRequest,
     ProposalFilter,
@@ -38,11 +38,9 @@ from redraft.domain.proposals import (
     audit_ids_of,
     get_proposal,
     list_proposals,
-    load_audit_set,
     text_hash,
     wrong_state,
 )
-from redraft.store.tables import Proposal
 
 router = Router(prefix="/v1.0/aipromptproposals", tags=["aipromptproposals"])
 
@@ -60,14 +58,7 @@ async def create_proposal(
         language=body.language,
         actor=principal.actor,
     )
-    async with state.db.tenant(principal.customer_id) as session:
-        opened_before = await session.get(Proposal, new_id) is not None
-        if not opened_before:
-            # What can be refused by reading starts no workflow; the core checks it all again under its locks.
-            prompt = (await get_prompt(session, body.ai_id)).prompt
-            await load_audit_set(session, prompt, request.audit_ids)
-    if not opened_before:
-        await state.temporal.open_proposal(request)
+    await open_proposal(state, request)
     return await _read_record(state, principal, new_id, response)
 
 
