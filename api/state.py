@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -24,6 +25,8 @@ class AppState:
     temporal: TemporalGateway
     requests: RateLimiter
     logins: RateLimiter
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server stops: streams end then, because the server waits for whatever is open."""
 
 
 def state_of(app: FastAPI) -> AppState:

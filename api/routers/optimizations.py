@@ -158,7 +158,7 @@ Existing = Annotated[UUID, Depends(_existing)]
 async def follow_optimization(identifier: Existing, principal: Reader, state: State) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `progress` and `scoreboard` as trials come in, `verdict` at the end, which closes it."""
     seen: OptimizationAnswer | None = None
-    async for record in changes(lambda: _read(state, principal, identifier)):
+    async for record in changes(lambda: _read(state, principal, identifier), state.closing):
         answer = OptimizationAnswer.of(record)
         if seen is None or (answer.trials_done, answer.status, answer.cost_usd) != _progress(seen):
             yield ServerSentEvent(event="progress", data=_progress_event(answer))

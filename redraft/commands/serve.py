@@ -15,23 +15,17 @@ def api(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
 ) -> None:
     """Serve the HTTP API."""
-    import uvicorn
-
+    from api.app import create_app
+    from api.server import Server
     from redraft.logs import configure_logging
     from redraft.store.database import database_url
 
     database_url(settings())  # a missing DATABASE_URL is said now, not at the first request
     configure_logging(settings().log_level)
-    uvicorn.run(
-        "api.app:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=15,
-    )
+    server = Server(create_app(), host=host, port=port, timeout_graceful_shutdown=15)
+    server.run()
+    if not server.started:
+        raise typer.Exit(3)
 
 
 def worker() -> None:

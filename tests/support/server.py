@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from fastapi import FastAPI
 
+from api.server import Server
 from redraft.embedded.ports import LOOPBACK, free_port
 from tests.support.wait import wait_until
 
@@ -17,8 +17,7 @@ from tests.support.wait import wait_until
 def serving(app: FastAPI) -> Iterator[str]:
     """Serve an application on a free port of loopback and return its address."""
     port = free_port()
-    config = uvicorn.Config(app, host=LOOPBACK, port=port, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = Server(app, host=LOOPBACK, port=port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
