@@ -15,6 +15,8 @@ from api.middleware.telemetry import TelemetryMiddleware
 from api.routers import ROUTERS
 from api.state import AppState
 from api.temporal import TemporalGateway
+from console import application as console
+from console.errors import error_page
 from redraft.domain.entering import Gate
 from redraft.domain.rates import RateLimiter
 from redraft.logs import configure_logging
@@ -70,9 +72,10 @@ def create_app(settings: Settings | None = None, client: Client | None = None) -
     )
     app.add_middleware(TelemetryMiddleware)
     app.add_middleware(RequestMiddleware)
-    errors.install(app)
+    errors.install(app, page=error_page)
     openapi.install(app)
     for router in ROUTERS:
         # Included routers are matched twice per request; these routes are complete as they are.
         app.router.routes.extend(router.routes)
+    console.install(app)
     return app

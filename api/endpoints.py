@@ -20,6 +20,7 @@ _SECTIONS: dict[str, tuple[str, ...]] = {
     "AgentVista": _DASHBOARD,
     "Optimizations": ("/api/v1",),
     "Cekura": ("/test_framework",),
+    "Console: pages for people": ("/console",),
     "The server itself": ("/",),
 }
 _PAGES = {

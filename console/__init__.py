@@ -1,1 +1,1 @@
-"""The web pages."""
+"""The console: the pages on which people review and decide. Server-rendered, over the same core as the API."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import ModuleType
 
 from fastapi import FastAPI
@@ -24,6 +25,9 @@ from redraft.domain.errors import Kind, RedraftError
 
 __all__ = ["dialect_of", "install", "render", "render_internal", "response_for"]
 
+Page = Callable[[Scope, RedraftError], Response]
+"""What renders an error for people."""
+CONSOLE = "/console"
 _AGENTVISTA = ("/api/v1/dashboard", "/api/v1/traces", "/api/v1/otlp")
 
 
@@ -41,7 +45,10 @@ def _under(path: str, prefix: str) -> bool:
 
 
 def render(scope: Scope, error: RedraftError) -> Response:
-    """Return the response for a refusal, in the dialect of the request's path."""
+    """Return the response for a refusal: in the dialect of the request's path, for people as a page."""
+    page: Page | None = getattr(scope["app"].state, "error_page", None)
+    if page is not None and _under(scope["path"], CONSOLE):
+        return page(scope, error)
     content = dialect_of(scope["path"]).body(error, call_of(scope).request_id)
     response = JSONResponse(content, STATUS[error.kind])
     if error.retry_after_s is not None:
@@ -80,8 +87,12 @@ async def _handle(request: Request, error: Exception) -> Response:
     return response
 
 
-def install(app: FastAPI) -> None:
-    """Register the handlers. What none of them translates reaches the outermost middleware, which answers 500."""
+def install(app: FastAPI, page: Page | None = None) -> None:
+    """Register the handlers. What none of them translates reaches the outermost middleware, which answers 500.
+
+    `page` renders errors below `CONSOLE`.
+    """
+    app.state.error_page = page
     for kind in (
         RedraftError,
         RequestValidationError,

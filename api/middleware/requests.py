@@ -39,7 +39,9 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *extra]
+                given = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in given}
+                message["headers"] = given + [header for header in extra if header[0] not in names]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

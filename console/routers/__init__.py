@@ -1,0 +1,19 @@
+"""One module per kind of page; each has a `router`, and this list is all of them."""
+
+from __future__ import annotations
+
+from console.routers import inbox, keys, live, optimizations, prompts, proposals, sign_in, static, usage
+from console.routing import PageRouter
+
+ROUTERS: list[PageRouter] = [
+    static.front,
+    static.router,
+    sign_in.router,
+    live.router,
+    inbox.router,
+    proposals.router,
+    prompts.router,
+    optimizations.router,
+    usage.router,
+    keys.router,
+]

@@ -1,0 +1,180 @@
+"""Optimizations: start, follow, read the trials, stop, apply, dismiss."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Query
+from starlette.responses import Response
+
+from api.errors.status import STATUS
+from console.routing import PageRouter
+from console.views.diffs import compare
+from console.views.optimizations import board_of, state_of_record
+from console.views.proposals import prompt_names
+from console.views.trials import PAGE as TRIALS
+from console.views.trials import Wanted, pair_of, trial_page
+from console.visits import Act, View, Visit, WriterAct, see
+from redraft.domain.errors import Kind, RedraftError, invalid
+from redraft.domain.optimizations import (
+    GREATEST_VARIANT_COUNT,
+    OptimizationDecision,
+    get_optimization,
+    list_optimizations,
+    variants_of,
+)
+from redraft.store.ids import new_id
+from redraft.store.tables import Prompt
+from workflows.optimization_contracts import OpenOptimization
+
+router = PageRouter()
+PAGE = 30
+Number = Annotated[int, Query(ge=1, le=100_000)]
+
+
+@router.get("/optimizations", summary="Optimizations")
+async def list_all(visit: View, page: Number = 1, prompt: UUID | None = None) -> Response:
+    """List the optimizations, newest first."""
+    records, total = await list_optimizations(visit.session, prompt, None, PAGE, (page - 1) * PAGE)
+    names = await prompt_names(visit.session, {record.prompt_id for record in records})
+    prompts = {i: await visit.session.get_one(Prompt, i) for i in names}
+    lines = [
+        (record, names[record.prompt_id], state_of_record(record, prompts[record.prompt_id])) for record in records
+    ]
+    return await visit.page("optimizations.html", lines=lines, number=page, more=page * PAGE < total, prompt=prompt)
+
+
+@router.get("/optimizations/{optimization_id}", summary="An optimization and its scoreboard")
+async def show(optimization_id: UUID, visit: View) -> Response:
+    """Show the scoreboard, the spend, the verdict and the variants."""
+    return await optimization_page(visit, optimization_id)
+
+
+async def optimization_page(
+    visit: Visit, optimization_id: UUID, *, problem: str = "", note: str = "", code: int = 200
+) -> Response:
+    """Return an optimization's page; `problem` is what could not be done."""
+    board = await board_of(visit.session, optimization_id)
+    record = await get_optimization(visit.session, optimization_id)
+    prompt = await visit.session.get_one(Prompt, record.prompt_id)
+    variants = await variants_of(visit.session, optimization_id)
+    scenarios = {str(one["id"]): str(one.get("name", "")) for one in record.scenarios}
+    return await visit.page(
+        "optimization.html",
+        code,
+        board=board,
+        record=record,
+        prompt=prompt,
+        variants=[(variant, compare(record.original_prompt, variant.text)) for variant in variants[1:]],
+        winner=(record.results or {}).get("winningVariantId") or "",
+        regressions=(record.results or {}).get("regressions", []),
+        scenarios=scenarios,
+        problem=problem,
+        note=note,
+        address=f"/console/optimizations/{optimization_id}",
+    )
+
+
+@router.get("/optimizations/{optimization_id}/trials", summary="The trials of an optimization")
+async def trials(
+    optimization_id: UUID, visit: View, variant: str = "", persona: str = "", score: str = "", page: Number = 1
+) -> Response:
+    """List the simulated conversations, filtered by variant, persona and score."""
+    record = await get_optimization(visit.session, optimization_id)
+    found = await trial_page(visit.session, record, Wanted(variant, persona, score, page))
+    prompt = await visit.session.get_one(Prompt, record.prompt_id)
+    return await visit.page(
+        "trials.html",
+        view=found,
+        record=record,
+        prompt=prompt,
+        size=TRIALS,
+        address=f"/console/optimizations/{optimization_id}",
+    )
+
+
+@router.get("/optimizations/{optimization_id}/trials/{trial_id}", summary="A trial beside the control's")
+async def trial(optimization_id: UUID, trial_id: UUID, visit: View) -> Response:
+    """Show a simulated conversation beside the control's in the same cell."""
+    pair = await pair_of(visit.session, optimization_id, trial_id)
+    prompt = await visit.session.get_one(Prompt, pair.optimization.prompt_id)
+    return await visit.page("trial.html", pair=pair, prompt=prompt, address=f"/console/optimizations/{optimization_id}")
+
+
+@router.post("/prompts/{prompt_id}/optimizations", summary="Start an optimization")
+async def start(prompt_id: UUID, act: WriterAct) -> Response:
+    """Try several rewrites of a prompt against it."""
+    form = act.form
+    known = form.ids("id")
+    mode = form.text("mode")
+    request = OpenOptimization(
+        customer_id=act.principal.customer_id,
+        optimization_id=known[0] if known else new_id(),
+        prompt_id=prompt_id,
+        actor=act.principal.actor,
+        mode="validation" if mode == "validation" else "exploratory",
+        variant_count=_variant_count(form.text("variants")),
+        intent={"hypothesis": form.text("hypothesis").strip()} if form.text("hypothesis").strip() else {},
+        max_cost_usd=_cost(form.text("max_cost_usd").strip()),
+    )
+    await act.state.temporal.open_optimization(request)
+    return see(f"/console/optimizations/{request.optimization_id}")
+
+
+def _variant_count(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= GREATEST_VARIANT_COUNT:
+        return int(text)
+    raise invalid("variants", f"choose 1 to {GREATEST_VARIANT_COUNT}")
+
+
+def _cost(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation as error:
+        raise invalid("max_cost_usd", "give an amount of US dollars, such as 2.50") from error
+    if not amount.is_finite() or not 0 < amount < 1_000_000:
+        raise invalid("max_cost_usd", "must be above 0, such as 2.50")
+    return str(amount)
+
+
+@router.post("/optimizations/{optimization_id}/apply", summary="Apply a variant")
+async def apply(optimization_id: UUID, act: WriterAct) -> Response:
+    """Make a variant the prompt's next version."""
+    return await _decide(act, optimization_id, "apply")
+
+
+@router.post("/optimizations/{optimization_id}/stop", summary="Stop an optimization")
+async def stop(optimization_id: UUID, act: WriterAct) -> Response:
+    """Stop the experiment; finished trials are kept."""
+    return await _decide(act, optimization_id, "stop")
+
+
+@router.post("/optimizations/{optimization_id}/dismiss", summary="Dismiss an optimization")
+async def dismiss(optimization_id: UUID, act: WriterAct) -> Response:
+    """Close a completed optimization without applying anything."""
+    return await _decide(act, optimization_id, "dismiss")
+
+
+async def _decide(act: Act, optimization_id: UUID, action: Literal["apply", "stop", "dismiss"]) -> Response:
+    variant = act.form.ids("variant") if action == "apply" else ()
+    try:
+        decision = OptimizationDecision(
+            action, act.principal.actor, note=act.form.note(), variant_id=variant[0] if variant else None
+        )
+        await act.state.temporal.decide_optimization(act.principal.customer_id, optimization_id, decision)
+    except RedraftError as error:
+        if error.kind not in {Kind.CONFLICT, Kind.INVALID}:
+            raise
+        async with act.look() as visit:
+            return await optimization_page(
+                visit,
+                optimization_id,
+                problem=f"{error.message}.",
+                note=act.form.text("note"),
+                code=STATUS[error.kind],
+            )
+    return see(f"/console/optimizations/{optimization_id}")

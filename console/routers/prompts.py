@@ -1,0 +1,98 @@
+"""Prompts: the list, one with its time line, any two versions side by side, and the way back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from starlette.responses import Response
+
+from api.errors.status import STATUS
+from console import pages
+from console.routing import PageRouter
+from console.views.diffs import compare
+from console.views.prompts import prompt_lines, prompt_page
+from console.visits import View, Visit, WriterAct, see
+from redraft.domain.errors import Kind, RedraftError
+from redraft.domain.optimizations import GREATEST_VARIANT_COUNT
+from redraft.domain.paging import Cursor
+from redraft.domain.prompts import get_prompt, get_version, restore_version
+from redraft.store.ids import new_id
+
+router = PageRouter()
+PAGE = 50
+
+
+@router.get("/prompts", summary="Prompts")
+async def list_all(visit: View, page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> Response:
+    """List the prompts with what waits and runs for each."""
+    lines = await prompt_lines(visit.session, PAGE + 1, (page - 1) * PAGE)
+    return await visit.page("prompts.html", lines=lines[:PAGE], number=page, more=len(lines) > PAGE)
+
+
+@router.get("/prompts/{prompt_id}", summary="A prompt and its versions")
+async def show(prompt_id: UUID, visit: View, after: str = "") -> Response:
+    """Show a prompt with its time line, proposals, optimizations and spend."""
+    found = await get_prompt(visit.session, prompt_id)
+    view = await prompt_page(visit.session, found, Cursor.parse(after))
+    most = GREATEST_VARIANT_COUNT
+    return await visit.page("prompt.html", view=view, new_id=new_id(), most_variants=most, after=after)
+
+
+@router.get("/prompts/{prompt_id}/compare", summary="Compare two versions")
+async def compare_versions(
+    prompt_id: UUID, visit: View, old: UUID, new: UUID, view: str = "inline", part: str = ""
+) -> Response:
+    """Show how one version differs from another."""
+    return await _comparison(visit, prompt_id, old, new, view=view, part=part)
+
+
+async def _comparison(
+    visit: Visit,
+    prompt_id: UUID,
+    old: UUID,
+    new: UUID,
+    *,
+    view: str = "inline",
+    part: str = "",
+    problem: str = "",
+    code: int = 200,
+) -> Response:
+    found = await get_prompt(visit.session, prompt_id)
+    before = await get_version(visit.session, prompt_id, old)
+    after = await get_version(visit.session, prompt_id, new)
+    address = f"/console/prompts/{prompt_id}/compare?old={old}&new={new}"
+    comparison = compare(before.text, after.text, view)
+    if part == "diff":
+        return pages.html("parts/diff.html", comparison=comparison, address=address)
+    return await visit.page(
+        "compare.html",
+        code,
+        prompt=found.prompt,
+        current=found.version,
+        before=before,
+        after=after,
+        comparison=comparison,
+        address=address,
+        problem=problem,
+    )
+
+
+@router.post("/prompts/{prompt_id}/versions/{version_id}/restore", summary="Go back to a version")
+async def restore(prompt_id: UUID, version_id: UUID, act: WriterAct) -> Response:
+    """Make a new version with an old text, unless the prompt has moved since the page was read."""
+    current = act.form.ids("current")
+    try:
+        async with act.state.db.tenant(act.principal.customer_id) as session:
+            await restore_version(
+                session, prompt_id, version_id, act.principal.actor, if_match=current[0] if current else None
+            )
+    except RedraftError as error:
+        if error.kind is not Kind.PRECONDITION_FAILED:
+            raise
+        async with act.look() as visit:
+            now = (await get_prompt(visit.session, prompt_id)).version
+            problem = f"The prompt moved to version {now.number} meanwhile, so nothing was restored. Look again."
+            return await _comparison(visit, prompt_id, version_id, now.id, problem=problem, code=STATUS[error.kind])
+    return see(f"/console/prompts/{prompt_id}")

@@ -1,0 +1,41 @@
+"""The parts of pages that change by themselves. They hold nothing that only some of a customer's people may see."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from console.live import Kind
+from console.pages import render
+from console.views.inbox import Inbox, load_inbox
+from console.views.optimizations import Board, board_of
+from console.views.proposals import Standing, standing_of
+from redraft.domain.errors import RedraftError
+from redraft.store.ids import ZERO_ID
+
+
+async def _inbox(session: AsyncSession, identifier: UUID | None) -> Inbox:
+    return await load_inbox(session)
+
+
+async def _proposal(session: AsyncSession, identifier: UUID | None) -> Standing | None:
+    try:
+        return await standing_of(session, identifier or ZERO_ID)
+    except RedraftError:  # deleted, or never there
+        return None
+
+
+async def _optimization(session: AsyncSession, identifier: UUID | None) -> Board | None:
+    try:
+        return await board_of(session, identifier or ZERO_ID)
+    except RedraftError:
+        return None
+
+
+KINDS = {
+    "inbox": Kind(_inbox, lambda inbox: render("live/inbox.html", inbox=inbox)),
+    "proposal": Kind(_proposal, lambda standing: render("live/proposal.html", standing=standing, csrf="")),
+    "optimization": Kind(_optimization, lambda board: render("live/optimization.html", board=board)),
+}
+"""By name; a topic is the name, or the name, a colon and the record's id."""

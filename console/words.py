@@ -1,0 +1,94 @@
+"""Codes of the core in plain words."""
+
+from __future__ import annotations
+
+STATUS = {
+    "progressing": "Being written",
+    "completed": "Waiting for a decision",
+    "failed": "Failed",
+    "accepted": "Accepted",
+    "rejected": "Rejected",
+    "expired": "Expired",
+    "queued": "Queued",
+    "running": "Running",
+    "stopped": "Stopped",
+    "decided": "Decided",
+    "applied": "Applied",
+    "dismissed": "Dismissed",
+    "drifted": "Prompt moved",
+}
+TONE = {
+    "progressing": "busy",
+    "running": "busy",
+    "queued": "busy",
+    "completed": "wait",
+    "accepted": "good",
+    "applied": "good",
+    "failed": "bad",
+    "expired": "bad",
+    "drifted": "bad",
+}
+ERROR = {
+    "": "",
+    "invalid_audit_set": "An audit that it stands on was deleted, or is no longer complete.",
+    "audit_prompt_version_mismatch": "Its audits are of an older version of the prompt.",
+    "prompt_version_drifted": "The prompt moved to another version, so this draft no longer fits it.",
+    "evaluator_unavailable": "The language model could not be reached, or its budget was spent.",
+    "invalid_evaluator_response": "The language model's answer could not be used.",
+    "cancelled": "Somebody cancelled it.",
+    "drifted": "The prompt moved to another version.",
+}
+SOURCE = {
+    "create": "created",
+    "update": "edited",
+    "restore": "restored",
+    "proposal": "accepted proposal",
+    "optimization": "applied variant",
+    "version": "posted with its number",
+    "watch": "taken over from outside",
+}
+CHECK = {
+    "template_variables": "Template variables",
+    "private_data": "Private data",
+    "new_variables": "New variables",
+    "length": "Length",
+    "changed": "Changed",
+    "language": "Language",
+}
+DIMENSION = {
+    "helpfulness": "Helpfulness",
+    "accuracy": "Accuracy",
+    "tone": "Tone",
+    "goal_completion": "Goal completion",
+    "tool_usage": "Tool usage",
+}
+ROLE = {"read": "viewer", "write": "manager", "admin": "administrator"}
+SPEAKER = {
+    "user": "Caller",
+    "assistant": "Assistant",
+    "tool": "Tool",
+    "system": "System",
+    "persona": "Persona",
+    "agent": "Assistant",
+}
+DROPPED = {
+    "outpaced": "Another variant was so far ahead that this one had no fair chance left.",
+    "futile": "It had no fair chance left to show a lift that matters.",
+    "missing": "It has no score in a cell that it should have met.",
+}
+METRIC = {"taskCompletion": "Task completion", "sentiment": "Sentiment", "quality": "Quality"}
+PURPOSE = {"proposal": "Proposals", "audit": "Audits", "optimization": "Optimizations"}
+
+WORDS = {
+    "status": STATUS,
+    "tone": TONE,
+    "error": ERROR,
+    "source": SOURCE,
+    "check": CHECK,
+    "dimension": DIMENSION,
+    "role": ROLE,
+    "speaker": SPEAKER,
+    "dropped": DROPPED,
+    "metric": METRIC,
+    "purpose": PURPOSE,
+}

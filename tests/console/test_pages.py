@@ -1,0 +1,224 @@
+"""Every page: what it shows, to whom, and nothing of another customer."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from api.routing import Route
+from console.routing import PageRoute
+from redraft.domain.access import Scope
+from redraft.settings import Settings
+from redraft.store.database import Database
+from tests.conftest import MakeCustomer
+from tests.console.conftest import ORIGIN, Person, browsing, form_token, sign_in, visible
+from tests.support.customers import CustomerFixture, bearer, make_customer
+from tests.support.gallery import Furnisher, Gallery
+from tests.support.screenshots import pages
+
+UNKNOWN = "11111111-1111-4111-8111-111111111111"
+PUBLIC = {"/console/sign-in", "/console/static/{name}", "/"}
+ADMIN = {"/console/keys", "/console/keys/{key_id}/revoke"}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def gallery(migrated_template: str, database_url: str) -> Gallery:
+    """A customer with something on every page, shared by the tests of this module."""
+    settings = Settings(database_url=SecretStr(database_url))
+    database = Database.connect(settings)
+    made = await make_customer(database, "gallery")
+    gallery = await Furnisher(database, settings, made.id).furnish()
+    gallery.username, gallery.key = made.username, made.key
+    await database.close()
+    return gallery
+
+
+@pytest_asyncio.fixture
+async def owner(api: httpx.AsyncClient, app: FastAPI, gallery: Gallery) -> Person:
+    """The administrator of the gallery's customer."""
+    api.base_url = httpx.URL("http://localhost")
+    assert (await sign_in(api, gallery.username)).status_code == 303
+    return Person(api)
+
+
+async def test_every_page_is_there(owner: Person, gallery: Gallery) -> None:
+    for name, path in pages(gallery).items():
+        if name == "not-found":
+            continue
+        said = visible(await owner.read(path))
+        assert "gallery · administrator" in said, name
+        for gone in ("None", "undefined", "{{", "Traceback"):
+            assert gone not in said.replace("{{clinic_name}}", "").replace("{{opening_hours}}", "").replace(
+                "{{hotel}}", ""
+            ), f"{name}: {gone}"
+
+
+def fill(path: str, gallery: Gallery) -> str:
+    """Return a path with ids of the gallery."""
+    ids = gallery.ids
+    return (
+        path.replace("{proposal_id}", str(ids["waiting"]))
+        .replace("{optimization_id}", str(ids["won"]))
+        .replace("{prompt_id}", str(gallery.prompt))
+        .replace("{audit_id}", str(ids["audit"]))
+        .replace("{trial_id}", str(ids["trial"]))
+        .replace("{version_id}", str(ids["version"]))
+        .replace("{key_id}", str(ids["key"]))
+        + (f"?old={ids['version']}&new={ids['version']}" if path.endswith("/compare") else "")
+        + ("?topic=inbox" if path.endswith("/live") else "")
+    )
+
+
+def page_routes(app: FastAPI) -> list[tuple[str, PageRoute]]:
+    return [
+        (method, route)
+        for route in app.routes
+        if isinstance(route, PageRoute) and route.path not in PUBLIC
+        for method in sorted((route.methods or set()) - {"HEAD"})
+    ]
+
+
+async def test_every_route_asks_for_what_it_needs(app: FastAPI) -> None:
+    assert len(page_routes(app)) > 25
+    for method, route in page_routes(app):
+        needed = Scope.READ if method == "GET" else Scope.ADMIN if route.path in ADMIN else Scope.WRITE
+        if route.path == "/console/sign-out":
+            needed = Scope.READ
+        assert isinstance(route, Route)
+        assert route.access == needed, f"{method} {route.path}"
+
+
+async def test_a_viewer_reads_everything_and_decides_nothing(
+    app: FastAPI, api: httpx.AsyncClient, gallery: Gallery, database: Database
+) -> None:
+    holder = CustomerFixture(gallery.customer_id, gallery.username, gallery.key, database)
+    headers = bearer(await holder.new_key(Scope.READ))
+    for method, route in page_routes(app):
+        if route.path == "/console/live":
+            continue
+        path = fill(route.path, gallery)
+        if method == "GET":
+            answer = await api.get(path, headers=headers)
+            assert answer.status_code in {200, 204}, f"{path}: {answer.status_code}"
+            for action in ("/accept", "/reject", "/edit", "/apply", "/restore", "/revoke"):
+                assert f'{action}"' not in answer.text, f"{path} offers {action}"
+        elif route.path != "/console/sign-out":
+            answer = await api.post(path, headers=headers, data={})
+            assert answer.status_code == 403, f"{path}: {answer.status_code}"
+            assert "Not allowed" in answer.text
+
+
+async def test_nothing_of_another_customer_is_there(
+    app: FastAPI, api: httpx.AsyncClient, gallery: Gallery, make: MakeCustomer
+) -> None:
+    stranger = await make("stranger")
+    async with browsing(app) as http:
+        await sign_in(http, stranger.username)
+        token = form_token((await http.get("/console")).text)
+        for method, route in page_routes(app):
+            path = fill(route.path, gallery)
+            if path == route.path or path.startswith("/console/live"):
+                if method == "GET" and "live" not in path:
+                    said = (await http.get(path)).text
+                    assert "Dental" not in said
+                    assert "Phone bot" not in said
+                continue
+            fields = {"csrf": token, "draft": "", "proposed_prompt": "x", "variants": "1", "note": ""}
+            if method == "GET":
+                answer = await http.get(path)
+            else:
+                answer = await http.post(path, data=fields, headers=ORIGIN)
+            assert answer.status_code in {404, 400}, f"{method} {path}: {answer.status_code}"
+            if answer.status_code == 400:  # an id in a form, which never tells unknown from foreign
+                nobody = path.replace(str(gallery.prompt), UNKNOWN)
+                assert (await http.post(nobody, data=fields, headers=ORIGIN)).status_code == 400
+            assert "Dental" not in answer.text
+
+
+async def test_the_review_page_has_all_that_a_decision_needs(owner: Person, gallery: Gallery) -> None:
+    html = await owner.read(f"/console/proposals/{gallery.ids['waiting']}")
+    said = visible(html)
+    assert "<del>friendly</del><ins>warm</ins>" in html
+    assert "Repeat date and time back to the caller" in said
+    assert "Every template variable of the original is still there" in said
+    assert "7 audits" in said
+    assert 'class="turn cited"' in html
+    assert "cited for" in said
+    assert f"/namespaces/default/workflows/proposal-{gallery.ids['waiting']}" in html
+    side = await owner.read(f"/console/proposals/{gallery.ids['waiting']}?view=side")
+    assert 'class="side text prompt-text"' in side
+
+
+async def test_drift_says_what_changed_and_what_is_possible(owner: Person, gallery: Gallery) -> None:
+    said = visible(await owner.read(f"/console/proposals/{gallery.ids['drifted']}"))
+    assert "The prompt moved under this draft" in said
+    assert "Version 2 is live now" in said
+    assert "by grace" in said
+    assert "There are none yet" in said
+    assert "Accept the draft" not in said or "disabled" in await owner.read(
+        f"/console/proposals/{gallery.ids['drifted']}"
+    )
+
+
+async def test_an_optimization_says_its_verdict_in_a_sentence(owner: Person, gallery: Gallery) -> None:
+    html = await owner.read(f"/console/optimizations/{gallery.ids['won']}")
+    said = visible(html)
+    assert "“Repeat before booking” is better than the prompt as it is: about" in said
+    assert "names a winner in at most 5 of 100 cases" in said
+    assert "<svg" in html
+    running = visible(await owner.read(f"/console/optimizations/{gallery.ids['race']}"))
+    assert "Too early to decide" in running
+
+
+async def test_trials_are_filtered_and_shown_side_by_side(owner: Person, gallery: Gallery) -> None:
+    path = f"/console/optimizations/{gallery.ids['won']}/trials"
+    everything = await owner.read(path)
+    high = await owner.read(f"{path}?score=high")
+    persona = await owner.read(f"{path}?persona=00000000-0000-4000-8000-000000000001&score=low")
+    counts = [int(html.split('class="count">')[1].split("<")[0]) for html in (everything, high, persona)]
+    assert counts[0] > counts[1] > counts[2] >= 0
+    pair = visible(await owner.read(f"{path}/{gallery.ids['trial']}"))
+    assert "The prompt as it is" in pair
+    assert "shall I book it?" in pair
+    assert "Done, you are booked." in pair
+
+
+async def test_versions_tell_who_and_why(owner: Person, gallery: Gallery) -> None:
+    said = visible(await owner.read(f"/console/prompts/{gallery.prompt}"))
+    assert "Version 2 Live accepted proposal by ada" in said
+    assert "Agreed with the front desk." in said
+    assert "Its proposal" in said
+
+
+async def test_a_new_customer_is_told_what_to_do_next(person: Person) -> None:
+    assert "There is no prompt yet" in visible(await person.read("/console/"))
+    assert "There is no prompt yet" in visible(await person.read("/console/prompts"))
+    assert "started from a prompt's page" in visible(await person.read("/console/proposals"))
+    assert "start one from a prompt's page" in visible(await person.read("/console/optimizations"))
+    assert "No model was asked this month" in visible(await person.read("/console/usage"))
+
+
+async def test_keys_are_made_shown_once_and_revoked(person: Person, api: httpx.AsyncClient) -> None:
+    made = await person.send("/console/keys", {"name": "Bot <b>", "scope": "write", "expires": "30"})
+    assert made.status_code == 200
+    secret = visible(made.text).split("rd_")[1].split(" ")[0]
+    headers = bearer(f"rd_{secret}")
+    assert (await api.get("/v1.0/ais", headers=headers)).status_code == 200
+    listed = await person.read("/console/keys")
+    assert secret not in listed
+    assert "Bot &lt;b&gt;" in listed
+    key_id = listed.split("/console/keys/")[1].split("/")[0]
+    await person.send(f"/console/keys/{key_id}/revoke")
+    assert (await api.get("/v1.0/ais", headers=headers)).status_code == 401
+    bad = await person.send("/console/keys", {"name": " ", "scope": "write", "expires": ""})
+    assert (bad.status_code, "name: give 1 to" in visible(bad.text).lower()) == (400, True)
+
+
+@pytest.mark.parametrize("path", ["/console/proposals/nonsense", f"/console/prompts/{UNKNOWN}", "/console/live"])
+async def test_what_is_not_there_is_a_page_of_its_own(person: Person, path: str) -> None:
+    answer = await person.get(path)
+    assert answer.status_code in {400, 404}
+    assert "<h1>" in answer.text
