@@ -92,6 +92,14 @@ class Settings(BaseSettings):
     temporal_timeout_s: float = Field(default=10.0, gt=0, description="Seconds the API waits for Temporal.")
     monthly_budget_usd: float | None = Field(default=None, ge=0, description="Budget per customer; none = no limit.")
 
+    # Traces
+    trace_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=3_650,
+        description="Days traces are kept, unless the customer has its own; none = for ever.",
+    )
+
     # Optimizations
     exploratory_delta: float = Field(default=0.20, gt=0, lt=1, description="Error guarantee of mode exploratory.")
     exploratory_cells: int = Field(default=24, ge=1, description="Greatest cells per arm, mode exploratory.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -92,7 +93,15 @@ def _validation(error: RequestValidationError) -> RedraftError:
     if all(part["loc"][:1] == ("path",) for part in parts):
         # An id that can't exist does not exist.
         return RedraftError(Kind.NOT_FOUND, "NOT_FOUND", f"{parts[0]['loc'][-1]}: there is no record with this id")
-    fields = [{"field": _field(part["loc"]), "message": _message(part)} for part in parts]
+    return _naming([{"field": _field(part["loc"]), "message": _message(part)} for part in parts])
+
+
+def named_fields(parts: Sequence[Any]) -> RedraftError:
+    """Return the refusal for what Pydantic says of a part of a body, such as one item of a batch."""
+    return _naming([{"field": ".".join(map(str, part["loc"])) or "item", "message": _message(part)} for part in parts])
+
+
+def _naming(fields: list[dict[str, str]]) -> RedraftError:
     first = fields[0]
     more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
     return RedraftError(

@@ -10,12 +10,14 @@ from api.routers import (
     ais,
     auth,
     customers,
+    dashboard_prompts,
     health,
     optimizations,
     personas,
     prompt_histories,
     prompts,
     scenarios,
+    traces,
     users,
 )
 from api.routing import Router
@@ -35,4 +37,6 @@ ROUTERS: list[Router] = [
     personas.router,
     scenarios.router,
     optimizations.router,
+    dashboard_prompts.router,
+    traces.router,
 ]

@@ -35,7 +35,7 @@ async def read_customer(principal: Reader, session: TenantSession, state: State)
 async def change_customer(
     body: CustomerUpdate, principal: Admin, session: TenantSession, state: State
 ) -> CustomerRecord:
-    """Change name, budget and the number of proposals in progress; what is absent stays."""
+    """Change name, budget, proposals in progress, retention of traces; what is absent stays."""
     await update_customer(session, principal.customer_id, body.model_dump(exclude_unset=True))
     return await _render(session, principal, state)
 

@@ -32,6 +32,9 @@ class CustomerUpdate(BaseModel):
     max_in_progress: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = Field(
         default=None, description="Proposals in progress at the same time.", examples=[3]
     )
+    trace_days: Annotated[int, Field(ge=1, le=3_650, strict=True)] | None = Field(
+        default=None, description="Days that traces are kept.", examples=[90]
+    )
 
 
 class Budget(BaseModel):
@@ -52,6 +55,7 @@ class CustomerRecord(BaseModel):
                 "name": "Acme",
                 "monthly_budget_usd": 25.0,
                 "max_in_progress": None,
+                "trace_days": None,
                 "budget": {"month": "2026-01-01", "limit_usd": 25.0, "committed_usd": 1.27},
                 "tm_create": EXAMPLE_TM,
                 "tm_delete": tm(None),
@@ -63,6 +67,7 @@ class CustomerRecord(BaseModel):
     name: str
     monthly_budget_usd: float | None
     max_in_progress: int | None
+    trace_days: int | None
     budget: Budget
     tm_create: Tm
     tm_delete: Tm
@@ -76,6 +81,7 @@ class CustomerRecord(BaseModel):
             name=customer.name,
             monthly_budget_usd=None if own is None else float(own),
             max_in_progress=customer.max_in_progress,
+            trace_days=customer.trace_days,
             budget=budget,
             tm_create=tm(customer.created_at),
             tm_delete=tm(None),

@@ -60,7 +60,7 @@ async def get_customer(session: AsyncSession, customer_id: UUID) -> Customer:
 
 
 async def update_customer(session: AsyncSession, customer_id: UUID, values: dict[str, Any]) -> Customer:
-    """Set name, monthly_budget_usd or max_in_progress; None goes back to the installation's default."""
+    """Set name, monthly_budget_usd, max_in_progress or trace_days; None goes back to the installation's default."""
     customer = await get_customer(session, customer_id)
     for name, value in values.items():
         setattr(customer, name, value)

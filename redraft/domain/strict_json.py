@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from redraft.domain.errors import invalid
@@ -16,11 +17,31 @@ _SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 def parse_json(body: bytes) -> Any:
     """Return the value of a JSON text. Raises INVALID for anything not strictly JSON, or that can't be stored."""
+    value = _parsed(body, _finite)
+    if body.count(b"{") + body.count(b"[") > _GREATEST_DEPTH or _SUSPECT_ESCAPE.search(body):
+        _refuse_unfit(value, "", 0)
+    return value
+
+
+def parse_batch(body: bytes) -> tuple[Any, bool]:
+    """Return the value of a JSON text, and whether parts of it may be unfit to be stored: see `check_fit`.
+
+    A number that is too large is read as infinite. Raises INVALID for what is not strictly JSON.
+    """
+    return _parsed(body, float), _SUSPECT_ESCAPE.search(body) is not None
+
+
+def check_fit(value: Any) -> None:
+    """Raise INVALID naming the part of a value that is nested too deep, or that can't be stored."""
+    _refuse_unfit(value, "", 0)
+
+
+def _parsed(body: bytes, parse_float: Callable[[str], float]) -> Any:
     try:
-        value = json.loads(
+        return json.loads(
             body.decode("utf-8-sig"),
             parse_constant=_refuse_constant,
-            parse_float=_finite,
+            parse_float=parse_float,
             object_pairs_hook=_without_repetition,
         )
     except UnicodeDecodeError as error:
@@ -31,9 +52,6 @@ def parse_json(body: bytes) -> Any:
         raise invalid("body", f"is nested deeper than {_GREATEST_DEPTH} levels") from error
     except ValueError as error:
         raise invalid("body", "has a number with too many digits") from error
-    if body.count(b"{") + body.count(b"[") > _GREATEST_DEPTH or _SUSPECT_ESCAPE.search(body):
-        _refuse_unfit(value, "", 0)
-    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

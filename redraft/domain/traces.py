@@ -23,10 +23,10 @@ from redraft.domain.live.bounds import (
     microseconds,
     rounded_cost,
 )
-from redraft.domain.live.documents import Document, Merged, digest_of, merge
+from redraft.domain.live.documents import Document, digest_of
 from redraft.domain.live.figures import Changes, Counted
 from redraft.domain.live.ingest import Report, ingest
-from redraft.domain.live.rows import UPDATE_TRACES, Text, documents_of, time_text, trace_values, write
+from redraft.domain.live.rows import UPDATE_TRACES, Text, time_text, trace_values, whole_of, write
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page
 from redraft.domain.prompts import get_prompt
@@ -206,10 +206,10 @@ async def amend_trace(session: AsyncSession, customer_id: UUID, trace_id: UUID, 
     trace = await find_trace(session, trace_id)
     if trace is None or trace.deleted_at is not None:
         raise not_found("trace")
-    before = merge(documents_of(trace)).whole
+    before = whole_of(trace)
     after = replace(before, **changes)
     kept = Text(trace.messages, trace.trace_metadata, trace.message_count, trace.text_digest)
-    values = trace_values(trace.id, trace.kind, Merged(after, (after,)), kept, trace.created_at)
+    values = trace_values(trace.id, trace.kind, after, (after,), kept, trace.created_at)
     await write(session, UPDATE_TRACES, customer_id, [{**values, "was_at": time_text(trace.started_at)}])
     figures = Changes()
     for version_id in (await run_sql(session, _USED, customer=customer_id, trace=trace_id)).scalars():

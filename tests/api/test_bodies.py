@@ -20,6 +20,8 @@ from tests.support.schemas import Field, Json, complete, fields_of, replaced, wi
 WRONG: list[Any] = [17, -0.5, True, "none such", [], ["x"], {"x": "y"}]
 # Any text can be meant as an id there, and one that nobody has is 404, as published.
 LOOKED_UP = {("/api/v1/optimizations/{optimization_id}/apply", "variantId")}
+# Read item by item: what is wrong with one of them is no error of the request (tests/api/agentvista).
+ITEMWISE = {"/api/v1/traces/batch"}
 # More than any text of a request may have; the body as a whole is still within its limit.
 LONG = "x" * 70_000
 OTHER_BODIES: dict[str, bytes] = {
@@ -53,7 +55,7 @@ def operations() -> Iterator[Any]:
     root = create_app(Settings()).openapi()
     for path, item in root["paths"].items():
         for method, operation in item.items():
-            content = operation.get("requestBody", {}).get("content", {})
+            content = {} if path in ITEMWISE else operation.get("requestBody", {}).get("content", {})
             if "application/json" in content:
                 schema = content["application/json"]["schema"]
                 found = Operation(method.upper(), path, schema, operation["requestBody"].get("required", False), root)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import psycopg
+
 from redraft.domain.live.figures import ALL_DAYS, EXACT_BELOW
 from redraft.domain.live.latency import edges
 
@@ -57,3 +59,13 @@ FIGURE_LAWS = {
     """,
 }
 """Each law as a query that finds what breaks it, for a database in which no trace's retention is over."""
+
+
+def broken_figures(database_url: str) -> dict[str, list[str]]:
+    """Return the laws of figures that do not hold in this database, each with the rows that break it."""
+    broken = {}
+    with psycopg.connect(database_url) as connection:
+        for law, query in FIGURE_LAWS.items():
+            if rows := connection.execute(query.encode()).fetchall():
+                broken[law] = [str(row) for row in rows]
+    return broken

@@ -26,6 +26,7 @@ PLAN = {"maxTrials": 10, "maxTurns": 6, "maxCalls": 100, "maxCostUsd": 1.0}
 PARAMETERS = (
     *("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"),
     *("prompt_id", "persona_id", "scenario_id", "optimization_id"),
+    *("name", "trace_id"),
 )
 UNKNOWN_IDS = dict.fromkeys(PARAMETERS, UNKNOWN)
 """An id that nobody has, for every parameter of a path."""
@@ -61,6 +62,8 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
         "persona_id": made.json()["id"],
         "scenario_id": kept.json()["id"],
         "optimization_id": f"opt_{await _an_optimization(database, customer, ai)}",
+        "name": ai["prompt_name"],
+        "trace_id": (await caller.a_call(ai))["id"],
     }
     assert set(ids) == set(PARAMETERS)
     return ids

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from redraft.domain.live.rows import (
     documents_of,
     time_text,
     trace_values,
+    whole_of,
     write,
 )
 from redraft.store.database import run_sql
@@ -84,6 +86,7 @@ class _State:
     erased: bool = False
     counted: Counted | None = None
     merged: Merged | None = None
+    sums: tuple[int | None, Decimal | None] = (None, None)
     text: Text = field(default_factory=Text)
     spans: dict[UUID, SpanRow] = field(default_factory=dict)
     used: set[UUID] = field(default_factory=set)
@@ -94,7 +97,10 @@ class _State:
 
     def take(self, report: Report) -> bool:
         """Merge a report; return whether it said anything new."""
-        changes = [self._take_document(report), *map(self._take_span, report.spans)]
+        changes = [self._take_document(report), *[self._take_span(span) for span in report.spans]]
+        if any(changes[1:]):
+            self.sums, before = _sums_of(self.spans.values()), self.sums
+            self.changed |= self.sums != before
         usages = dict(report.usages)
         if report.document.prompt_version_id is not None:
             usages.setdefault(report.document.prompt_version_id, None)
@@ -104,6 +110,17 @@ class _State:
                 self.new_usages[version_id] = span_id
                 changes.append(True)
         return any(changes)
+
+    def whole(self) -> Document:
+        """Return what the trace comes to: what reports do not say of its tokens and cost, its spans add up to."""
+        if self.merged is None:
+            raise RuntimeError("nothing was reported of this trace")
+        whole, (tokens, cost) = self.merged.whole, self.sums
+        if (whole.total_tokens is None and tokens is not None) or (whole.cost_usd is None and cost is not None):
+            tokens = tokens if whole.total_tokens is None else whole.total_tokens
+            cost = cost if whole.cost_usd is None else whole.cost_usd
+            return replace(whole, total_tokens=tokens, cost_usd=cost)
+        return whole
 
     def _take_document(self, report: Report) -> bool:
         document = report.document
@@ -132,6 +149,15 @@ class _State:
             self.moved_spans.append(known)
         self.spans[span.span_id] = self.new_spans[span.span_id] = span
         return True
+
+
+def _sums_of(spans: Iterable[SpanRow]) -> tuple[int | None, Decimal | None]:
+    """Return the tokens and the cost of the llm spans, or of all when none is one; None where no span says."""
+    found = list(spans)
+    found = [span for span in found if span.type == "llm"] or found
+    tokens = [n for span in found for n in (span.input_tokens, span.output_tokens) if n is not None]
+    costs = [span.cost_usd for span in found if span.cost_usd is not None]
+    return sum(tokens) if tokens else None, sum(costs, Decimal(0)) if costs else None
 
 
 async def ingest(session: AsyncSession, customer_id: UUID, reports: Sequence[Report]) -> list[bool | None]:
@@ -202,7 +228,9 @@ async def _load_traces(
         state = states[row.id]
         state.kind, state.was, state.erased = row.kind, row.started_at, row.erased_at is not None
         state.merged = merge(documents_of(row))
-        state.counted = Counted.of(state.merged.whole)
+        # Where a report says it, the sum is not asked for; where none does, the column has the sum.
+        state.sums = (row.total_tokens, row.cost_usd)
+        state.counted = Counted.of(whole_of(row))
         state.text = Text(row.messages, row.trace_metadata, row.message_count, row.text_digest)
 
 
@@ -216,9 +244,10 @@ async def _store(session: AsyncSession, customer_id: UUID, states: Iterable[_Sta
             continue
         _count(state, changes)
         if state.changed:
-            values = trace_values(state.trace_id, state.kind, state.merged, state.text, moment)
-            if state.key_at != state.merged.whole.started_at:
-                starts[state.trace_id] = state.merged.whole.started_at
+            whole = state.whole()
+            values = trace_values(state.trace_id, state.kind, whole, state.merged.parts, state.text, moment)
+            if state.key_at != whole.started_at:
+                starts[state.trace_id] = whole.started_at
             if state.was is None:
                 writes[INSERT_TRACES].append(values)
             else:
@@ -240,9 +269,7 @@ async def _store(session: AsyncSession, customer_id: UUID, states: Iterable[_Sta
 
 def _count(state: _State, changes: Changes) -> None:
     """Add what the trace counts now, and take back what it counted before."""
-    if state.merged is None:
-        return
-    counts = Counted.of(state.merged.whole)
+    counts = Counted.of(state.whole())
     for version_id in state.used:
         if state.counted is None or version_id in state.new_usages:
             changes.add(version_id, counts)

@@ -6,7 +6,7 @@ Rows travel as one JSON text, which PostgreSQL takes apart: a tenth of the time 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.live.documents import Document, Merged, canonical
+from redraft.domain.live.documents import Document, canonical
 from redraft.store.database import run_sql
 
 _TRACE = {
@@ -151,9 +151,10 @@ def time_text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def trace_values(trace_id: UUID, kind: str, merged: Merged, text_: Text, created_at: datetime) -> dict[str, Any]:
-    """Return the columns of a trace as JSON."""
-    whole = merged.whole
+def trace_values(
+    trace_id: UUID, kind: str, whole: Document, parts: Sequence[Document], text_: Text, created_at: datetime
+) -> dict[str, Any]:
+    """Return the columns of a trace as JSON. `parts` are kept unless they are `whole` itself."""
     return {
         "id": str(trace_id),
         "started_at": time_text(whole.started_at),
@@ -173,7 +174,7 @@ def trace_values(trace_id: UUID, kind: str, merged: Merged, text_: Text, created
         "message_count": text_.count,
         "trace_metadata": text_.metadata,
         "text_digest": text_.digest,
-        "parts": None if len(merged.parts) == 1 else [part.as_json() for part in merged.parts],
+        "parts": None if tuple(parts) == (whole,) else [part.as_json() for part in parts],
     }
 
 
@@ -181,21 +182,24 @@ def documents_of(row: Any) -> tuple[Document, ...]:
     """Return the documents that a stored trace was merged from."""
     if row.parts is not None:
         return tuple(Document.from_json(part) for part in row.parts)
-    return (
-        Document(
-            status=row.status,
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-            agent=row.agent or None,
-            duration_us=row.duration_us,
-            success=row.success,
-            outcome=row.outcome,
-            total_tokens=row.total_tokens,
-            cost_usd=row.cost_usd,
-            prompt_id=row.prompt_id,
-            prompt_version_id=row.prompt_version_id,
-            text=row.text_digest,
-        ),
+    return (whole_of(row),)
+
+
+def whole_of(row: Any) -> Document:
+    """Return what a stored trace comes to: its columns."""
+    return Document(
+        status=row.status,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        agent=row.agent or None,
+        duration_us=row.duration_us,
+        success=row.success,
+        outcome=row.outcome,
+        total_tokens=row.total_tokens,
+        cost_usd=row.cost_usd,
+        prompt_id=row.prompt_id,
+        prompt_version_id=row.prompt_version_id,
+        text=row.text_digest,
     )
 
 

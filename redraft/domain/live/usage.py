@@ -10,9 +10,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import Kind, RedraftError
-from redraft.domain.live.documents import merge
 from redraft.domain.live.figures import Changes, Counted
-from redraft.domain.live.rows import documents_of
+from redraft.domain.live.rows import whole_of
 from redraft.store.database import run_sql
 from redraft.store.tables import Prompt, PromptVersion, Trace
 
@@ -69,5 +68,5 @@ async def record_usage(
     statement = select(Trace).where(Trace.id == trace_id, Trace.started_at == key.started_at)
     trace = (await session.exec(statement)).one()
     changes = Changes()
-    changes.add(version.id, Counted.of(merge(documents_of(trace)).whole))
+    changes.add(version.id, Counted.of(whole_of(trace)))
     await changes.store(session, customer_id)
