@@ -16,11 +16,12 @@ from redraft.domain.budgets import CallKey, booked
 from redraft.domain.evidence import AuditedCall
 from redraft.domain.metering import MeteredModel
 from redraft.domain.personas import PersonaCard
+from redraft.domain.scenario_drafts import ScenarioDraft
 from redraft.domain.scenarios import language_of, load_evidence, scenarios_for, store_scenarios
 from redraft.llm.port import LanguageModel, ModelError
 from redraft.llm.tasks.scenarios import ScenariosBrief, write_scenarios
 from redraft.llm.tasks.simulate import run_trial
-from redraft.llm.tasks.simulate_brief import ScenarioDraft, TrialBrief, TrialResult, Weights
+from redraft.llm.tasks.simulate_brief import TrialBrief, TrialResult, Weights
 from redraft.llm.tasks.variants import write_variants
 from redraft.llm.tasks.variants_brief import VariantDraft, VariantsBrief
 from redraft.settings import Settings

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from api.rendering import tm
 from api.schemas.optimizations import Camel, CamelBody, prefixed
 from redraft.domain.scenario_checks import MAX_CHECKS, ScenarioCheck
-from redraft.llm.tasks.simulate_brief import (
+from redraft.domain.scenario_drafts import (
     MAX_GOAL_CHARS,
     MAX_NAME_CHARS,
     MAX_OPENING_CHARS,

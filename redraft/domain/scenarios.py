@@ -14,7 +14,7 @@ from redraft.domain.commit import lock_prompt
 from redraft.domain.errors import invalid, not_found
 from redraft.domain.evidence import AuditedCall, Evaluation, Message
 from redraft.domain.languages import DEFAULT_LANGUAGE
-from redraft.llm.tasks.simulate_brief import ScenarioDraft
+from redraft.domain.scenario_drafts import ScenarioDraft
 from redraft.store.tables import Audit, Optimization, Prompt, Scenario, Trace
 from redraft.store.tables.base import now
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from redraft.domain.personas import BUILT_IN
-from redraft.llm.tasks.simulate_brief import ScenarioDraft, TrialBrief
+from redraft.domain.scenario_drafts import ScenarioDraft
+from redraft.llm.tasks.simulate_brief import TrialBrief
 
 SCENARIO = ScenarioDraft(
     name="Table for two",

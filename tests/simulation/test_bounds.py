@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from redraft.domain.personas import BUILT_IN
+from redraft.domain.scenario_drafts import ScenarioDraft
 from redraft.llm.port import ModelAnswer, ModelRequest, Usage
 from redraft.llm.prices import Prices
 from redraft.llm.tasks.judge_trial import Judgement
@@ -19,7 +20,7 @@ from redraft.llm.tasks.simulate_bounds import (
     greatest_cost_of_trial,
     greatest_variant_bytes,
 )
-from redraft.llm.tasks.simulate_brief import ScenarioDraft, TrialBrief
+from redraft.llm.tasks.simulate_brief import TrialBrief
 from redraft.llm.tasks.simulate_persona import PersonaTurn
 
 PRICE = Prices.load().gemini("gemini-2.5-pro")

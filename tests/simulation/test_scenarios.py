@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from redraft.domain.evidence import Message
+from redraft.domain.scenario_drafts import MAX_NAME_CHARS
 from redraft.llm.port import ModelAnswerUnusable
 from redraft.llm.tasks.scenarios import ScenariosBrief, write_scenarios
-from redraft.llm.tasks.simulate_brief import MAX_NAME_CHARS
 from tests.support.scripted_model import ScriptedWorldModel
 from tests.tasks.scripted import ScriptedModel, said
 

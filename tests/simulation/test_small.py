@@ -6,10 +6,11 @@ import pytest
 
 from redraft.domain.personas import BUILT_IN
 from redraft.domain.scenario_checks import ScenarioCheck
+from redraft.domain.scenario_drafts import ScenarioDraft
 from redraft.llm.tasks.judge_trial_small import judge_by_code
 from redraft.llm.tasks.simulate import run_trial
 from redraft.llm.tasks.simulate_bounds import greatest_calls_of_trial
-from redraft.llm.tasks.simulate_brief import Ended, Line, ScenarioDraft, TrialBrief
+from redraft.llm.tasks.simulate_brief import Ended, Line, TrialBrief
 from redraft.llm.tasks.simulate_persona_small import first_person, small_messages
 from tests.simulation.briefs import SCENARIO, trial
 from tests.tasks.scripted import ScriptedModel

@@ -10,6 +10,13 @@ from typing import Literal, cast
 from pydantic import BaseModel, Field
 
 from redraft.domain.evidence import Message
+from redraft.domain.scenario_drafts import (
+    MAX_GOAL_CHARS,
+    MAX_NAME_CHARS,
+    MAX_OPENING_CHARS,
+    MAX_SITUATION_CHARS,
+    ScenarioDraft,
+)
 from redraft.llm.port import LanguageModel, ModelAnswerUnusable, ModelRequest, Turn
 from redraft.llm.tasks.drafts import DEFAULT_LANGUAGE
 from redraft.llm.tasks.evidence import render_messages
@@ -17,13 +24,6 @@ from redraft.llm.tasks.fence import Fence, strip_fences
 from redraft.llm.tasks.prompt import load
 from redraft.llm.tasks.scenarios_private import mask_private
 from redraft.llm.tasks.scenarios_small import small_scenarios
-from redraft.llm.tasks.simulate_brief import (
-    MAX_GOAL_CHARS,
-    MAX_NAME_CHARS,
-    MAX_OPENING_CHARS,
-    MAX_SITUATION_CHARS,
-    ScenarioDraft,
-)
 from redraft.llm.tasks.tokens import cut_parts, estimate_tokens, shares
 from redraft.llm.tasks.variants_alike import SAME, likeness
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from redraft.domain.evidence import Message
+from redraft.domain.scenario_drafts import ScenarioDraft
 from redraft.llm.tasks.faults import similarity, stems
 from redraft.llm.tasks.scenarios_private import mask_private
-from redraft.llm.tasks.simulate_brief import ScenarioDraft
 
 MAX_OPENING = 300
 _SAME = 0.6

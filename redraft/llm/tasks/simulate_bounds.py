@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from redraft.domain.checks.wording import MAX_PROMPT_BYTES
 from redraft.domain.personas import PersonaCard
+from redraft.domain.scenario_drafts import ScenarioDraft
 from redraft.llm.port import LanguageModel, ModelRequest
 from redraft.llm.tasks.judge_trial import judge_request
 from redraft.llm.tasks.simulate_agent import agent_request, fill_variables
-from redraft.llm.tasks.simulate_brief import Line, ScenarioDraft, Speaker, TrialBrief, TrialLimits
+from redraft.llm.tasks.simulate_brief import Line, Speaker, TrialBrief, TrialLimits
 from redraft.llm.tasks.simulate_persona import GOAL_BYTES, PERSONA_BYTES, SITUATION_BYTES, persona_request
 from redraft.llm.tasks.simulate_persona_small import MAX_MESSAGES
 
