@@ -9,7 +9,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, or_, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -143,11 +143,13 @@ async def _open_optimizations(session: AsyncSession) -> list[OpenRecord]:
 
 
 async def _clean(session: AsyncSession) -> None:
-    """Give up calls whose caller died long ago; forget answers that nobody fetched, and idempotency keys, in a day."""
+    """Give up calls whose caller died long ago; forget answers that nobody needs or fetched, and keys of yesterday."""
     lost = col(ModelCall.created_at) < now() - LOST_CALL_AFTER
     await session.exec(update(ModelCall).where(col(ModelCall.state) == "reserved", lost).values(state="unknown"))
-    unfetched = col(ModelCall.answer).is_not(None), col(ModelCall.created_at) < now() - ANSWERS_KEPT
-    await session.exec(update(ModelCall).where(*unfetched).values(answer=None))
+    # A worker that is stopped between booking an answer and storing its draft leaves the answer behind.
+    decided = select(Proposal.id).where(Proposal.status != "progressing")
+    unneeded = or_(col(ModelCall.created_at) < now() - ANSWERS_KEPT, col(ModelCall.subject_id).in_(decided))
+    await session.exec(update(ModelCall).where(col(ModelCall.answer).is_not(None), unneeded).values(answer=None))
     old = col(IdempotencyKey.created_at) < now() - IDEMPOTENCY_KEPT
     await session.exec(delete(IdempotencyKey).where(old))
     await session.exec(delete(RateWindow).where(col(RateWindow.window_start) < now() - RATE_WINDOWS_KEPT))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from uuid import UUID
@@ -17,6 +19,7 @@ from redraft.store.tables import Prompt, PromptVersion, Proposal
 from tests.kill.pins import Pin, Table
 from tests.support.fake_gemini import Call
 from tests.support.model_replies import Reply, auto
+from tests.support.processes import Machine
 from tests.support.wait import until
 from tests.support.worlds import World, eventually
 
@@ -40,6 +43,15 @@ async def insist(ask: Callable[[], Awaitable[None]], timeout_s: float = GREATEST
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise AssertionError(f"no answer within {timeout_s} s, only {answers[-3:]}") from None
+
+
+@contextmanager
+def stopped_temporal_continues(machine: Machine) -> Iterator[None]:
+    """Let Temporal go on at the end of the block, if it was stopped."""
+    try:
+        yield
+    finally:
+        machine.temporal.child.signal(signal.SIGCONT)
 
 
 @dataclass
@@ -82,7 +94,7 @@ class Cast:
 
     async def opening(self, step: str) -> Pin:
         """`open` is in its transaction, before the first lock."""
-        request = await self._request(step)
+        request = await self.request(step)
         pin = self.pin("prompts", request.prompt_id)
         self._client(lambda: self.site.gateway.open_proposal(request))
         return pin
@@ -90,7 +102,7 @@ class Cast:
     async def asking(self, step: str) -> None:
         """The model has the request, and is thinking until its gate opens."""
         self.gates[step] = threading.Event()
-        request = await self._request(step)
+        request = await self.request(step)
         await self.site.gateway.open_proposal(request)
         await until(lambda: self.calls(step) == 1)
 
@@ -102,7 +114,7 @@ class Cast:
 
     async def waiting(self, step: str) -> None:
         """The draft waits for a decision."""
-        request = await self._request(step)
+        request = await self.request(step)
         await self.site.gateway.open_proposal(request)
         await self.site.until(request.id, "completed")
 
@@ -140,7 +152,7 @@ class Cast:
         """How often the model was asked for this proposal."""
         return sum(f"[{step}]" in call.text for call in self.site.gemini.calls)
 
-    async def _request(self, step: str) -> ProposalRequest:
+    async def request(self, step: str) -> ProposalRequest:
         """A prompt that names the step, evidence, and the request for a proposal from it."""
         prompt = await self.site.prompt(f"You book tables for {{{{restaurant}}}}. [{step}]", step)
         request = self.site.request(prompt, [await self.site.audit(prompt.id)])

@@ -1,24 +1,22 @@
-"""`kill -9` while proposals stand at every step: of the worker alone, and of all processes at once."""
+"""`kill -9` while proposals stand at every step: of the worker, of everything, with Temporal's data lost, too."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 
-from tests.kill.cast import Cast
+from tests.kill.cast import Cast, stopped_temporal_continues
 from tests.kill.pins import all_waiting
 from tests.support.processes import Machine, Process
 from tests.support.worlds import World
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(500)]
 RETRIED_WITHIN_S = 15.0
-Victims = Literal["worker", "everything"]
+Victims = Literal["worker", "everything", "everything and Temporal's data"]
 
 ENDINGS = {
     # step: how it ends, at which version its prompt is then, and how often the model was asked
@@ -32,7 +30,7 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("victims", ["worker", "everything"])
+@pytest.mark.parametrize("victims", get_args(Victims))
 async def test_whoever_is_killed_at_whichever_step_each_proposal_ends_right(
     site: World, everything: Machine, victims: Victims
 ) -> None:
@@ -40,12 +38,14 @@ async def test_whoever_is_killed_at_whichever_step_each_proposal_ends_right(
         with stopped_temporal_continues(everything):
             await at_every_step(cast, everything)
             everything.worker.kill()
-            if victims == "everything":
+            if victims != "worker":
                 everything.kill_everything()
         cast.let_go()
         if victims == "worker":
             everything.worker.start_again()
         else:
+            if victims != "everything":
+                everything.wipe_temporal()
             everything.start_everything()
             await site.db.engine.dispose()  # connections to the server that was killed
         await asyncio.gather(*cast.clients)
@@ -68,15 +68,6 @@ async def test_a_call_interrupted_by_its_workers_death_is_made_again_within_15_s
         assert time.monotonic() - killed_at < RETRIED_WITHIN_S
         assert await cast.ending("interrupted", "completed") == ("completed", 1, 2)
         everything.worker.start_again()
-
-
-@contextmanager
-def stopped_temporal_continues(machine: Machine) -> Iterator[None]:
-    """Let Temporal go on at the end of the block, if it was stopped."""
-    try:
-        yield
-    finally:
-        machine.temporal.child.signal(signal.SIGCONT)
 
 
 async def at_every_step(cast: Cast, machine: Machine) -> None:

@@ -116,9 +116,13 @@ class Machine:
     def forget_temporal(self) -> None:
         """Kill Temporal and start an empty one at the same address."""
         self.temporal.child.kill()
+        self.wipe_temporal()
+        self.temporal.restart()
+
+    def wipe_temporal(self) -> None:
+        """Remove all that Temporal has stored; it must not be running."""
         for file in self.folder.glob("temporal.db*"):
             file.unlink()
-        self.temporal.restart()
 
     def logs(self) -> dict[str, bytes]:
         """Return what every process has written, by file name."""

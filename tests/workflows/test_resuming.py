@@ -18,6 +18,7 @@ from runtime.starts import Starter, proposal_workflow_id
 from tests.support.fake_gemini import FakeGemini
 from tests.support.model_replies import hang
 from tests.support.stack import TemporalServer, temporal_server
+from tests.support.wait import until
 from tests.support.worlds import World, eventually, world
 from workflows import attributes
 
@@ -69,6 +70,21 @@ async def test_lost_workflows_come_back_where_they_were(here: World, database_ur
     assert (await here.decide(waiting.id, "accept")).status == "accepted"
     assert (await here.until(progressing.id, "completed")).status == "completed"
     assert await Reconciler(here.db, Starter(here.client, here.settings), 1).reconcile() == 0
+
+
+async def test_an_answer_left_behind_is_forgotten_once_its_proposal_is_decided(here: World, database_url: str) -> None:
+    """A worker that is stopped right after it has booked an answer can leave one."""
+    here.gemini.default(hang())
+    proposals = [await here.open(await here.prompt(name=name)) for name in ("decided", "open")]
+    await until(lambda: here.gemini.count == 2)
+    await here.decide(proposals[0].id, "reject")
+    leave = "update model_calls set state = 'settled', cost_usd = 0, answer = 'left behind' where subject_id = %s"
+    kept = "select subject_id from model_calls where answer is not null"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for proposal in proposals:
+            connection.execute(leave, [proposal.id])
+        await Reconciler(here.db, Starter(here.client, here.settings), 1).reconcile()
+        assert connection.execute(kept).fetchall() == [(proposals[1].id,)]
 
 
 async def test_a_decision_brings_a_lost_workflow_back_by_itself(here: World) -> None:
