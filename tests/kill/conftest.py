@@ -17,6 +17,9 @@ from tests.support.processes import Machine, Process, machine, worker_process
 from tests.support.wait import until
 from tests.support.worlds import World, new_customer
 
+CELLS = 120
+"""Of an experiment, per arm: an experiment without an early end takes 240 trials."""
+
 
 @pytest.fixture(scope="session")
 def model_server() -> Iterator[FakeGemini]:
@@ -30,7 +33,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, model_server: FakeGemin
     """PostgreSQL, Temporal, API and worker as processes."""
     folder: Path = tmp_path_factory.mktemp("machine")
     folder.chmod(0o755)  # PostgreSQL runs as another account when the tests run as root
-    with machine(folder, model_server.url) as running:
+    with machine(folder, model_server.url, REDRAFT_VALIDATION_CELLS=str(CELLS)) as running:
         yield running
 
 

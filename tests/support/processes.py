@@ -102,12 +102,16 @@ class Machine:
         for child in (self.api, self.worker, self.temporal.child, self.postgres.child):
             child.kill()
 
-    def start_everything(self) -> None:
-        """Start what was killed, as an init system would: all of it, and then wait for each."""
+    def start_servers(self) -> None:
+        """Start PostgreSQL and Temporal and wait for both."""
         self.postgres.child.start()
         self.temporal.child.start()
         self.postgres.child.wait_ready()
         self.temporal.child.wait_ready()
+
+    def start_everything(self) -> None:
+        """Start what was killed, as an init system would: all of it, and then wait for each."""
+        self.start_servers()
         self.worker.start()
         self.api.start()
         self.worker.wait_ready()
