@@ -18,7 +18,7 @@ from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError
 
 from api.call import call_of
-from api.errors import agentvista, cekura, optimizations, voipbin
+from api.errors import agentvista, cekura, optimizations, otlp, voipbin
 from api.errors.status import STATUS
 from api.errors.translate import internal, translate
 from redraft.domain.errors import Kind, RedraftError
@@ -49,8 +49,11 @@ def render(scope: Scope, error: RedraftError) -> Response:
     page: Page | None = getattr(scope["app"].state, "error_page", None)
     if page is not None and _under(scope["path"], CONSOLE):
         return page(scope, error)
-    content = dialect_of(scope["path"]).body(error, call_of(scope).request_id)
-    response = JSONResponse(content, STATUS[error.kind])
+    if otlp.is_otlp(scope["path"]):
+        response = otlp.response(scope, error, STATUS[error.kind])
+    else:
+        content = dialect_of(scope["path"]).body(error, call_of(scope).request_id)
+        response = JSONResponse(content, STATUS[error.kind])
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if error.kind is Kind.UNAUTHENTICATED:

@@ -13,6 +13,7 @@ from api.routers import (
     dashboard_prompts,
     health,
     optimizations,
+    otlp,
     personas,
     prompt_histories,
     prompts,
@@ -39,4 +40,5 @@ ROUTERS: list[Router] = [
     optimizations.router,
     dashboard_prompts.router,
     traces.router,
+    otlp.router,
 ]

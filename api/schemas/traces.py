@@ -238,7 +238,7 @@ def _trace_values(trace: Trace, name: str | None, number: int | None) -> dict[st
     return values | {
         "trace_id": trace.id,
         "started_at": _time(trace.started_at),
-        "ended_at": _time(trace.ended_at),
+        "ended_at": None if trace.status == "running" else _time(trace.ended_at),
         "duration_ms": None if trace.duration_us is None else trace.duration_us / 1000,
         "total_cost_usd": _usd(trace.cost_usd),
         "prompt_name": name,

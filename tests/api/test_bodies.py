@@ -21,7 +21,7 @@ WRONG: list[Any] = [17, -0.5, True, "none such", [], ["x"], {"x": "y"}]
 # Any text can be meant as an id there, and one that nobody has is 404, as published.
 LOOKED_UP = {("/api/v1/optimizations/{optimization_id}/apply", "variantId")}
 # Read item by item: what is wrong with one of them is no error of the request (tests/api/agentvista).
-ITEMWISE = {"/api/v1/traces/batch"}
+ITEMWISE = {"/api/v1/traces/batch", "/api/v1/otlp/v1/traces"}
 # More than any text of a request may have; the body as a whole is still within its limit.
 LONG = "x" * 70_000
 OTHER_BODIES: dict[str, bytes] = {

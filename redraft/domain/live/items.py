@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.live.ingest import Report, ingest
 from redraft.domain.live.usage import versions_by_number
+from redraft.store.tables import PromptVersion
 from redraft.store.tables.base import now
 
 Named = tuple[str, int]
@@ -34,45 +35,58 @@ class Recorded:
     accepted: int
     duplicates: int
     errors: dict[int, str]
+    warnings: list[str]
 
 
 async def record_items(
-    session: AsyncSession, customer_id: UUID, items: Sequence[Item | RedraftError], trace_days: int | None
+    session: AsyncSession,
+    customer_id: UUID,
+    items: Sequence[Item | RedraftError],
+    trace_days: int | None,
+    *,
+    versions_may_miss: bool = False,
 ) -> Recorded:
     """Record what can be recorded. An error in place of an item says why that one could not even be read.
 
-    An item is refused when it names a version that does not exist, or its trace is older than `trace_days`, or was
-    and has gone. Raises nothing for a bad item.
+    An item is refused when it names a version that does not exist (with `versions_may_miss` it is recorded without,
+    and there is a warning), or when its trace is older than `trace_days`, or was and has gone.
     """
     errors = {at: item.message for at, item in enumerate(items) if isinstance(item, RedraftError)}
     readable = [(at, item) for at, item in enumerate(items) if isinstance(item, Item)]
     named = {name for _, item in readable for name in _names(item)}
     versions = await versions_by_number(session, named)
     oldest = None if trace_days is None else now() - timedelta(days=trace_days)
+    missing = {
+        name: f"prompt {name[0]!r} has no version {name[1]}, or does not exist" for name in named - versions.keys()
+    }
     places, reports = list[int](), list[Report]()
     for at, item in readable:
         try:
             check_kept("trace.started_at", item.report.document.started_at, oldest, trace_days)
             for name in _names(item):
-                if name not in versions:
-                    raise invalid(
-                        "trace.prompt_version", f"prompt {name[0]!r} has no version {name[1]}, or does not exist"
-                    )
+                if name in missing and not versions_may_miss:
+                    raise invalid("trace.prompt_version", missing[name])
         except RedraftError as error:
             errors[at] = error.message
             continue
-        report = item.report
-        if item.named is not None:
-            version = versions[item.named]
-            report.document = replace(report.document, prompt_id=version.prompt_id, prompt_version_id=version.id)
-        report.usages = {versions[name].id: span_id for name, span_id in item.used.items()}
         places.append(at)
-        reports.append(report)
+        reports.append(_resolved(item, versions))
     said = await ingest(session, customer_id, reports)
     for at, new in zip(places, said, strict=True):
         if new is None:
             errors[at] = "trace.trace_id: this trace was recorded before and its retention is over"
-    return Recorded(said.count(True), said.count(False), dict(sorted(errors.items())))
+    warnings = sorted(missing.values()) if versions_may_miss else []
+    return Recorded(said.count(True), said.count(False), dict(sorted(errors.items())), warnings)
+
+
+def _resolved(item: Item, versions: dict[Named, PromptVersion]) -> Report:
+    """Return an item's report with the versions that it names and that exist."""
+    report = item.report
+    if item.named is not None and item.named in versions:
+        version = versions[item.named]
+        report.document = replace(report.document, prompt_id=version.prompt_id, prompt_version_id=version.id)
+    report.usages = {versions[name].id: span_id for name, span_id in item.used.items() if name in versions}
+    return report
 
 
 def _names(item: Item) -> list[Named]:

@@ -1,0 +1,1 @@
+"""OTLP/HTTP: OpenTelemetry's spans become traces (opentelemetry.io/docs/specs/otlp)."""
