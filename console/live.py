@@ -112,16 +112,16 @@ class Hub:
             feed.fragments.pop(gone, None)
         if not feed.topics and self._feeds.get(customer_id) is feed:
             del self._feeds[customer_id]
-            if feed.task is not None:
-                feed.task.cancel()
+            feed.wanted.set()  # its task ends by itself: a statement that is cancelled costs the connection
 
     async def _keep_reading(self, customer_id: UUID, feed: _Feed) -> None:
-        while not self.closing.is_set():
+        while feed.topics and not self.closing.is_set():
             feed.wanted.clear()
             try:
                 await self._read(customer_id, feed)
             except Exception:  # the database may be away for a while; pages keep what they show
-                log.warning("following_failed", exc_info=True)
+                if not self.closing.is_set():
+                    log.warning("following_failed", exc_info=True)
             with suppress(TimeoutError):
                 await asyncio.wait_for(feed.wanted.wait(), INTERVAL_S)
 

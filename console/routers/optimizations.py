@@ -25,6 +25,7 @@ from redraft.domain.optimizations import (
     list_optimizations,
     variants_of,
 )
+from redraft.domain.prompts import get_prompt
 from redraft.store.ids import new_id
 from redraft.store.tables import Prompt
 from workflows.optimization_contracts import OpenOptimization
@@ -119,6 +120,8 @@ async def start(prompt_id: UUID, act: WriterAct) -> Response:
         intent={"hypothesis": form.text("hypothesis").strip()} if form.text("hypothesis").strip() else {},
         max_cost_usd=_cost(form.text("max_cost_usd").strip()),
     )
+    async with act.look() as visit:
+        await get_prompt(visit.session, prompt_id)  # what can be refused by reading starts no workflow
     await act.state.temporal.open_optimization(request)
     return see(f"/console/optimizations/{request.optimization_id}")
 

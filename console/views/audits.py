@@ -8,10 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import and_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.views.transcripts import Gap, Turn, citations_of, excerpt, turns_of
+from redraft.domain.errors import not_found
+from redraft.domain.traces import find_trace
 from redraft.store.tables import Audit, ProposalAudit, Trace
 
 
@@ -48,7 +51,7 @@ async def evidence_of(session: AsyncSession, proposal_id: UUID) -> list[Evidence
     statement = (
         select(Audit, Trace)
         .join(ProposalAudit, col(ProposalAudit.audit_id) == Audit.id)
-        .join(Trace, col(Trace.id) == Audit.trace_id)
+        .join(Trace, and_(col(Trace.customer_id) == Audit.customer_id, col(Trace.id) == Audit.trace_id))
         .where(ProposalAudit.proposal_id == proposal_id)
         .order_by(col(ProposalAudit.position))
     )
@@ -57,8 +60,11 @@ async def evidence_of(session: AsyncSession, proposal_id: UUID) -> list[Evidence
 
 
 async def one_audit(session: AsyncSession, audit: Audit) -> Evidence:
-    """Return one audit with its conversation."""
-    return evidence(audit, await session.get_one(Trace, audit.trace_id), "Audit")
+    """Return one audit with its conversation. Raises NOT_FOUND when its retention is over."""
+    trace = await find_trace(session, audit.trace_id)
+    if trace is None:
+        raise not_found("AI call")
+    return evidence(audit, trace, "Audit")
 
 
 def evidence(audit: Audit, trace: Trace, label: str) -> Evidence:

@@ -1,0 +1,367 @@
+"""The console in a real browser: every decision, live pages, two people on one proposal, roles, accessibility."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from temporalio.client import Client
+
+from api.app import create_app
+from redraft.domain.access import Role
+from redraft.domain.audits import AuditDraft, create_audit
+from redraft.domain.drafts import edit_draft
+from redraft.domain.prompts import get_prompt
+from redraft.domain.traces import TraceDraft, record_trace
+from redraft.settings import Settings
+from redraft.store.database import Database
+from redraft.store.tables import Proposal
+from runtime.client import connect
+from tests.support.browser import NoBrowser, axe_source, becomes, browser, chromium, served, shows, sign_in
+from tests.support.customers import PASSWORD, CustomerFixture, make_customer
+from tests.support.fake_gemini import FakeGemini
+from tests.support.gallery import Furnisher, Gallery
+from tests.support.model_replies import auto, hang
+from tests.support.screenshots import pages
+from tests.support.stack import PostgresServer, TemporalServer
+from tests.support.worlds import World, evaluation, settings_for, working_on
+
+HOSTILE = (
+    "<script>window.broken=1</script><img src=x onerror=\"window.broken=1\">{{ 7*7 }} <a hx-get='/x' hx-trigger='load'>"
+    "\u202egnp.exe\u202c \x1b[31mred\x1b[0m </textarea></title>"
+)
+
+COLOURFUL = {"inbox", "prompt", "proposal", "proposal-blocked", "proposal-drifted", "optimization", "usage", "keys"}
+"""Pages that show every colour; the others use the same ones."""
+
+
+@dataclass
+class Office:
+    """A running console with a worker behind it, people, and a browser."""
+
+    address: str
+    browser: Browser
+    world: World
+    customer: CustomerFixture
+    gallery: Gallery
+    violations: list[str]
+    sessions: dict[str, Any]
+
+    async def person(self, username: str = "", *, to: str = "/console/", **options: Any) -> Page:
+        """A browser of its own in which somebody is signed in, and looks at a page."""
+        name = username or self.customer.username
+        context: BrowserContext = await self.browser.new_context(storage_state=self.sessions.get(name), **options)
+        page = await context.new_page()
+        page.on("console", lambda message: self._note(message.text))
+        page.on("pageerror", lambda error: self.violations.append(str(error)))
+        if name in self.sessions:
+            await page.goto(f"{self.address}{to}")
+        else:
+            await sign_in(page, self.address, name, PASSWORD, to=to)
+            self.sessions[name] = await context.storage_state()
+        await page.locator("html[data-ready]").wait_for(state="attached")
+        return page
+
+    def _note(self, text: str) -> None:
+        if "Content Security Policy" in text or "Refused to" in text:
+            self.violations.append(text)
+
+
+@pytest.fixture(scope="module")
+def found_browser() -> str:
+    """A Chromium, brought where that is possible."""
+    try:
+        return chromium()
+    except NoBrowser as error:
+        pytest.skip(str(error))
+
+
+@pytest_asyncio.fixture(scope="module")
+async def office(
+    found_browser: str, postgres: PostgresServer, migrated_template: str, temporal: TemporalServer
+) -> AsyncIterator[Office]:
+    """One server, worker, customer and browser for the tests of this module."""
+    url = postgres.create_database(template=migrated_template)
+    with FakeGemini() as gemini:
+        settings: Settings = settings_for(url, gemini.url, login_limit_per_minute=0)
+        client: Client = await connect(settings, target_host=temporal.address)
+        database = Database.connect(settings)
+        customer = await make_customer(database, "Clinic")
+        shown = await make_customer(database, "Gallery")
+        gallery = await Furnisher(database, settings, shown.id).furnish()
+        gallery.username = shown.username
+        world = World(settings, database, client, gemini, customer.id)
+        app: FastAPI = create_app(settings, client)
+        async with working_on(world), served(app) as address, browser() as running:
+            yield Office(address, running, world, customer, gallery, [], {})
+        await database.close()
+    postgres.drop_database(url)
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nothing_breaks(office: Office) -> AsyncIterator[None]:
+    """No page of a test breaks the content security policy, or raises in its script."""
+    office.violations.clear()
+    yield
+    for context in office.browser.contexts:
+        await context.close()
+    assert office.violations == []
+
+
+async def test_accepting_with_a_note(office: Office) -> None:
+    prompt, proposal = await office.world.waiting()
+    page = await office.person(to=f"/console/proposals/{proposal.id}")
+    await shows(page, "Waiting for a decision")
+    await page.get_by_role("button", name="Accept …").click()
+    await page.get_by_label("Note").locator("visible=true").fill("Agreed with the team.")
+    await page.get_by_role("button", name="Accept the draft").click()
+    await shows(page, "Version 2 is live")
+    await shows(page, "Agreed with the team.")
+    record = await office.world.get(Proposal, proposal.id)
+    assert (record.status, record.decided_by, record.note) == (
+        "accepted",
+        office.customer.username,
+        "Agreed with the team.",
+    )
+    await page.goto(f"{office.address}/console/prompts/{prompt.id}")
+    await shows(page, "accepted proposal")
+
+
+async def test_everything_works_without_script(office: Office) -> None:
+    _, proposal = await office.world.waiting()
+    page = await office.browser.new_page(java_script_enabled=False)
+    await page.goto(f"{office.address}/console/proposals/{proposal.id}")
+    await page.get_by_label("User name").fill(office.customer.username)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("link", name="Side by side").click()
+    assert "view=side" in page.url
+    await page.get_by_role("button", name="Reject …").click()
+    await page.get_by_role("button", name="Reject it").click()
+    await shows(page, "Rejected")
+    assert (await office.world.get(Proposal, proposal.id)).status == "rejected"
+
+
+async def test_one_accepts_and_the_other_sees_it_and_keeps_what_was_typed(office: Office) -> None:
+    _, proposal = await office.world.waiting()
+    await office.customer.new_user("reviewer", Role.MANAGER)
+    path = f"/console/proposals/{proposal.id}"
+    ann, bob = await office.person(to=path), await office.person("reviewer", to=path)
+    await bob.get_by_role("button", name="Reject …").click()
+    note = bob.locator("#reject-note")
+    await note.fill("I would rather wait.")
+    await ann.get_by_role("button", name="Accept …").click()
+    await ann.get_by_role("button", name="Accept the draft").click()
+    await shows(bob, "Version 2 is live")
+    await expect(bob.get_by_role("button", name="Reject it")).to_be_disabled()
+    assert await note.input_value() == "I would rather wait."
+
+
+async def test_a_draft_that_was_edited_since_is_not_accepted(office: Office) -> None:
+    _, proposal = await office.world.waiting()
+    path = f"/console/proposals/{proposal.id}"
+    page = await office.person(to=path)
+    async with office.world.db.tenant(office.customer.id) as session:
+        await edit_draft(session, proposal.id, proposal.proposed_prompt + "\nSay thanks.", "grace")
+    await shows(page, "Somebody edited the draft since you opened this page")
+    await page.get_by_role("button", name="Accept …").click()
+    await page.locator("#accept-note").fill("Good.")
+    await page.get_by_role("button", name="Accept the draft").click()
+    await shows(page, "Somebody edited the draft after you opened this page")
+    await shows(page, "Say thanks.")
+    assert await page.locator("#accept-note").input_value() == "Good."
+    assert (await office.world.get(Proposal, proposal.id)).status == "completed"
+
+
+async def test_editing_shows_the_difference_and_checks_anew(office: Office) -> None:
+    _, proposal = await office.world.waiting()
+    page = await office.person(to=f"/console/proposals/{proposal.id}")
+    await page.get_by_text("Edit the draft").click()
+    await page.get_by_label("Draft", exact=True).fill("You book tables. Be brief, and thank the caller.")
+    await page.locator("#diff ins", has_text="and thank the caller").wait_for()
+    await page.get_by_role("button", name="Save the draft").click()
+    await shows(page, "The draft lost the template variable {{restaurant}}")
+    await page.get_by_role("button", name="Accept …").click()
+    await page.get_by_role("button", name="Accept the draft").click()
+    await shows(page, "A blocking check failed.")
+    await page.get_by_role("button", name="Accept …").click()
+    await page.get_by_label("Accept although a blocking check failed").check()
+    await page.get_by_role("button", name="Accept the draft").click()
+    await shows(page, "Version 2 is live")
+
+
+async def test_drift_is_shown_the_moment_it_happens_and_leads_to_a_new_proposal(office: Office) -> None:
+    prompt, proposal = await office.world.waiting()
+    page = await office.person(to=f"/console/proposals/{proposal.id}")
+    await office.world.put(prompt.id, "You book tables for {{restaurant}}. Be brief. Take no parties above ten.")
+    await shows(page, "The prompt moved under this draft")
+    await shows(page, "There are none yet")
+    await expect(page.locator("button[popovertarget=accept]").first).to_be_disabled()
+    await page.get_by_text("What changed from version 1 to 2").click()
+    await page.locator("ins", has_text="parties above ten").wait_for()
+    await office.world.audits(prompt.id, 2)
+    await page.get_by_role("button", name="Start anew on version 2").click()
+    await shows(page, "for version 2")
+    await shows(page, "Show it")
+    await page.get_by_role("link", name="Show it").click()
+    await shows(page, "What changes")
+
+
+async def test_the_inbox_follows_what_happens(office: Office) -> None:
+    page = await office.person()
+    async with office.world.db.tenant(office.customer.id) as session:
+        waiting = (await get_prompt(session, (await office.world.prompt(name="Fresh bookings")).id)).prompt
+    office.world.gemini.default(hang())
+    try:
+        proposal = await office.world.open(waiting)
+        running = page.get_by_role("region", name="Running")
+        await running.get_by_role("link", name="Fresh bookings").click()
+        await page.get_by_role("button", name="Cancel …").click()
+        await page.get_by_role("button", name="Cancel it").click()
+        await shows(page, "Somebody cancelled it.")
+    finally:
+        office.world.gemini.default(auto())
+        office.world.gemini.release()
+    assert (await office.world.get(Proposal, proposal.id)).error == "cancelled"
+
+
+async def test_a_session_that_ends_loses_nothing(office: Office) -> None:
+    _, proposal = await office.world.waiting()
+    page = await office.person(to=f"/console/proposals/{proposal.id}")
+    await page.get_by_role("button", name="Reject …").click()
+    await page.locator("#reject-note").fill("Too early <b>&amp;")
+    await page.context.clear_cookies()
+    await page.get_by_role("button", name="Reject it").click()
+    await shows(page, "What you typed is kept")
+    await page.get_by_label("User name").fill(office.customer.username)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await shows(page, "Too early <b>&amp;")
+    await page.get_by_role("button", name="Send it now").click()
+    await shows(page, "Rejected")
+    assert (await office.world.get(Proposal, proposal.id)).note == "Too early <b>&amp;"
+
+
+async def test_hostile_text_is_shown_and_does_nothing(office: Office) -> None:
+    world, customer_id = office.world, office.customer.id
+    prompt = await world.prompt(text=f"You book tables. {HOSTILE}", name=f"A {HOSTILE}")
+    async with world.db.tenant(customer_id) as session:
+        messages = [{"role": "user", "content": HOSTILE}, {"role": "assistant", "content": HOSTILE}]
+        trace = await record_trace(session, customer_id, TraceDraft(prompt.id, messages))
+        judged = evaluation().model_dump()
+        judged["summary"] = HOSTILE
+        judged["dimensions"]["tone"].update(reason=HOSTILE, message_ids=[trace.messages[0]["id"]])
+        draft = AuditDraft(trace.id, evaluation=type(evaluation()).model_validate(judged))
+        audit = await create_audit(session, customer_id, draft)
+    proposal = await world.until((await world.open(prompt, [audit])).id, "completed", "failed")
+    requests: list[str] = []
+    page = await office.person()
+    page.on("request", lambda request: requests.append(request.url))
+    for path in (
+        "",
+        "prompts",
+        f"prompts/{prompt.id}",
+        "proposals",
+        f"proposals/{proposal.id}",
+        f"proposals/{proposal.id}?view=side",
+        f"audits/{audit.id}",
+    ):
+        await page.goto(f"{office.address}/console/{path}")
+        await page.locator("html[data-ready]").wait_for(state="attached")
+        assert await page.evaluate("window.broken === undefined"), path
+        assert await page.locator("main img, main script, main [hx-get='/x']").count() == 0, path
+    await shows(page, "RLO")
+    assert await page.locator(".ctl", has_text="RLO").count() >= 2
+    assert await page.locator(".ctl", has_text="ESC").count() >= 2
+    assert not [url for url in requests if url.endswith("/x")]
+
+
+async def test_a_viewer_sees_and_cannot_decide(office: Office) -> None:
+    _, proposal = await office.world.waiting()
+    await office.customer.new_user("onlooker", Role.VIEWER)
+    page = await office.person("onlooker", to=f"/console/proposals/{proposal.id}")
+    await shows(page, "What changes")
+    for name in ("Accept …", "Reject …", "Save the draft"):
+        assert await page.get_by_role("button", name=name).count() == 0
+    await page.goto(f"{office.address}/console/keys")
+    assert await page.get_by_role("button", name="Create a key").count() == 0
+
+
+async def test_restoring_a_version(office: Office) -> None:
+    prompt = await office.world.prompt(name="Menu")
+    await office.world.put(prompt.id, "You read the menu aloud.")
+    page = await office.person(to=f"/console/prompts/{prompt.id}")
+    await page.get_by_role("link", name="Compare with the live one").click()
+    await page.get_by_role("button", name="Restore version 1 …").click()
+    await page.get_by_role("button", name="Restore version 1", exact=True).click()
+    await shows(page, "restored from version 1")
+    await shows(page, "Version 3 is live")
+
+
+async def test_applying_dismissing_and_stopping_an_optimization(office: Office) -> None:
+    gallery = office.gallery
+    page = await office.person(gallery.username, to=f"/console/optimizations/{gallery.ids['won']}")
+    await shows(page, "is better than the prompt as it is")
+    await page.get_by_role("link", name="Read the conversations").click()
+    await page.get_by_label("Score").select_option("high")
+    await page.get_by_role("button", name="Show").click()
+    await page.locator(".line a").first.click()
+    await shows(page, "Task completion")
+    await page.goto(f"{office.address}/console/optimizations/{gallery.ids['race']}")
+    await page.get_by_role("button", name="Stop …").click()
+    await page.locator("#stop-note").fill("Enough.")
+    await page.get_by_role("button", name="Stop it").click()
+    await shows(page, "before there was an answer")
+    await page.goto(f"{office.address}/console/optimizations/{gallery.ids['won']}")
+    await page.get_by_role("button", name="Apply a variant …").click()
+    await page.get_by_role("button", name="Apply the variant").click()
+    await shows(page, "Applied")
+    await page.goto(f"{office.address}/console/prompts/{gallery.prompt}")
+    await shows(page, "applied variant")
+
+
+async def test_many_tabs_share_one_stream(office: Office) -> None:
+    page = await office.person()
+    tabs = [page]
+    for _ in range(7):
+        tab = await page.context.new_page()
+        await tab.goto(f"{office.address}/console/", timeout=10_000)
+        tabs.append(tab)
+    await expect(tabs[-1].locator("#pulse")).to_have_text("Live")
+    answer = await tabs[-1].goto(f"{office.address}/console/prompts", timeout=10_000)
+    assert answer is not None
+    assert answer.ok
+
+
+async def test_axe_finds_nothing_serious_on_any_page(office: Office) -> None:
+    script = axe_source()
+    found: dict[str, list[str]] = {}
+    for scheme in ("light", "dark"):
+        page = await office.person(office.gallery.username, bypass_csp=True, color_scheme=scheme)
+        for name, path in {**pages(office.gallery), "sign-in": "/console/sign-in"}.items():
+            if scheme == "dark" and name not in COLOURFUL:
+                continue
+            await page.goto(f"{office.address}{path}")
+            await page.evaluate(script)
+            rules = "" if scheme == "light" else ", runOnly: ['color-contrast']"
+            result = await page.evaluate(f"axe.run(document, {{resultTypes: ['violations']{rules}}})")
+            serious = [one for one in result["violations"] if one["impact"] in {"serious", "critical"}]
+            if serious:
+                nodes = [(one["id"], one["nodes"][0]["html"][:200]) for one in serious]
+                found[f"{name} {scheme}"] = [json.dumps(node) for node in nodes]
+    assert found == {}
+
+
+async def test_narrow_pages_do_not_scroll_sideways(office: Office) -> None:
+    size = {"width": 390, "height": 844}
+    page = await office.person(office.gallery.username, viewport=size)
+    for name, path in pages(office.gallery).items():
+        await page.goto(f"{office.address}{path}")
+        width = await becomes(lambda: page.evaluate("document.documentElement.scrollWidth"), lambda value: value > 0)
+        assert width <= size["width"], f"{name} is {width} px wide"
