@@ -11,6 +11,7 @@ BENCHES = {
     "reads": "latency of reading proposals, beside bare FastAPI routes with the same queries",
     "waiting": "memory of API and worker while thousands of proposals wait",
     "trials": "trials per second beside bare activities, history per trial, time from stop to stopped",
+    "console": "first paint and time to interactive of two heavy pages in a real browser",
     "airline": "forty real conversations end to end with the local model",
 }
 

@@ -12,6 +12,7 @@ from api.errors.status import STATUS
 from console import pages
 from console.routing import PageRouter
 from console.views.diffs import compare
+from console.views.live_figures import live_figures
 from console.views.prompts import prompt_lines, prompt_page
 from console.visits import View, Visit, WriterAct, see
 from redraft.domain.errors import Kind, RedraftError
@@ -37,7 +38,8 @@ async def show(prompt_id: UUID, visit: View, after: str = "") -> Response:
     found = await get_prompt(visit.session, prompt_id)
     view = await prompt_page(visit.session, found, Cursor.parse(after))
     most = GREATEST_VARIANT_COUNT
-    return await visit.page("prompt.html", view=view, new_id=new_id(), most_variants=most, after=after)
+    live = await live_figures(visit.session, found.prompt)
+    return await visit.page("prompt.html", view=view, live=live, new_id=new_id(), most_variants=most, after=after)
 
 
 @router.get("/prompts/{prompt_id}/compare", summary="Compare two versions")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 import pytest_asyncio
@@ -191,6 +193,14 @@ async def test_versions_tell_who_and_why(owner: Person, gallery: Gallery) -> Non
     assert "Version 2 Live accepted proposal by ada" in said
     assert "Agreed with the front desk." in said
     assert "Its proposal" in said
+
+
+async def test_live_figures_say_what_each_version_did(owner: Person, gallery: Gallery) -> None:
+    html = await owner.read(f"/console/prompts/{gallery.prompt}")
+    said = visible(html)
+    assert "Better than version 1" in said
+    assert re.search(r"1 123 [\d.]+ % \d+–\d+ \$0\.0\d+ [\d.]+ s", said), said
+    assert html.count("<rect") > 10
 
 
 async def test_a_new_customer_is_told_what_to_do_next(person: Person) -> None:

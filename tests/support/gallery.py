@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,7 @@ from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.ids import derived_id, new_id
 from redraft.store.tables import Audit, Optimization, Prompt, Proposal, Trial, Variant
+from redraft.store.tables.base import now
 
 RULES = (
     "- Never say that an appointment is booked before `book_appointment` has confirmed it.",
@@ -75,6 +77,7 @@ class Furnisher:
         prompt = await self.prompt(one.name, one.prompt.replace("- Ask for the caller's name and phone number.\n", ""))
         gallery = Gallery(self.customer_id, prompt.id)
         first = await self.audits(prompt.id, 3)
+        await self.calls(prompt.id, 120, 0.5, days_ago=16)
         gallery.ids["accepted"] = await self.written(prompt, first, one.prompt, "The name was never asked for.")
         await self.take(gallery.ids["accepted"], "accept", "Agreed with the front desk.")
         audits = await self.audits(prompt.id, len(one.calls))
@@ -86,6 +89,7 @@ class Furnisher:
         gallery.ids["rejected"] = await self.written(prompt, audits[:1], one.prompt + "\nBe brief.\n", "Brevity.")
         await self.take(gallery.ids["rejected"], "reject", "Too thin: one call is no evidence.")
         gallery.ids["writing"] = await self.opened(prompt, audits)
+        await self.calls(prompt.id, 140, 0.93)
         gallery.ids["won"] = await self.experiment(prompt, 18.0, better, finish=True)
         gallery.ids["race"] = await self.experiment(prompt, 6.0, better, finish=False)
         gallery.ids["drifted"] = await self._drifted()
@@ -124,6 +128,22 @@ class Furnisher:
                 judged = Evaluation.model_validate(call.evaluation([message["id"] for message in trace.messages]))
                 made.append(await create_audit(session, self.customer_id, AuditDraft(trace.id, evaluation=judged)))
         return made
+
+    async def calls(self, prompt_id: UUID, number: int, success: float, days_ago: float = 0.0) -> None:
+        """Record finished calls of the current version with outcome, cost and time."""
+        chance = random.Random(number)
+        async with self.db.tenant(self.customer_id) as session:
+            for _ in range(number):
+                ago = timedelta(days=days_ago + 12 * chance.random())
+                draft = TraceDraft(
+                    prompt_id,
+                    [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Hello!"}],
+                    started_at=now() - ago - timedelta(minutes=5),
+                    duration_ms=1_000 * chance.lognormvariate(4, 0.4),
+                    success=chance.random() < success,
+                    cost_usd=Decimal(str(round(chance.uniform(0.01, 0.04), 4))),
+                )
+                await record_trace(session, self.customer_id, draft)
 
     async def opened(self, prompt: Prompt, audits: list[Audit]) -> UUID:
         """Open a proposal that stays in progress."""
