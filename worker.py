@@ -30,6 +30,7 @@ from runtime.faults import DiscreetFaults
 from runtime.gauges import Gauges
 from runtime.reconciler import Reconciler
 from runtime.relay import Relay
+from runtime.retention import Retention
 from runtime.starts import Starter
 from workflows.audits import AuditWorkflow
 from workflows.optimizations import OptimizationWorkflow
@@ -110,10 +111,11 @@ async def running(
 ) -> AsyncIterator[None]:
     """Everything a worker process does, while the block runs; leaving it drains what is under way."""
     starter = Starter(client, settings)
-    background: list[Relay | Reconciler | Gauges] = [
+    background: list[Relay | Reconciler | Gauges | Retention] = [
         Relay(db, starter, settings.relay_interval_s),
         Reconciler(db, starter, settings.reconcile_interval_s),
         Gauges(db),
+        Retention(db, settings.trace_days, settings.retention_interval_s),
     ]
     async with AsyncExitStack() as stack:
         for worker in workers(client, db, model, settings, **options):

@@ -5,28 +5,38 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import Path, Query, Response
+from fastapi import Header, Path, Query, Response
+from fastapi.responses import PlainTextResponse
 
 from api.dependencies import NewId, Reader, State, TenantSession, Writer
+from api.negotiation import prefers
 from api.routing import Router
 from api.schemas.dashboard import (
     Comparison,
     PromptTemplate,
     PromptVersionCreate,
+    PromptVersionDetail,
     UsageCreate,
     UsageRecorded,
+    VersionDiff,
     VersionFigures,
 )
+from redraft.domain.commit import GREATEST_NUMBER
+from redraft.domain.diff import unified
 from redraft.domain.limits import check_prompt
+from redraft.domain.lineage import lineage_of, number_before
 from redraft.domain.live.compare import Period, compare_versions
 from redraft.domain.live.usage import record_usage
-from redraft.domain.named_prompts import NumberedVersion, add_version, all_versions, versions_named
+from redraft.domain.named_prompts import NumberedVersion, add_version, all_versions, version_numbered, versions_named
+from redraft.domain.prompts import restore_version
 
 router = Router(prefix="/api/v1/dashboard/prompts", tags=["dashboard"])
 
 GREATEST_LIST = 1_000
 TOTAL = "X-Total-Count"
 Name = Annotated[str, Path(description="The prompt's name.")]
+Number = Annotated[int, Path(ge=1, le=GREATEST_NUMBER, description="The version's number.")]
+Against = Annotated[int | None, Query(ge=1, description="The version to start from; default: the one before.")]
 Limit = Annotated[int, Query(ge=1, le=GREATEST_LIST, description="Versions in the answer.")]
 Offset = Annotated[int, Query(ge=0, le=10_000_000, description="Versions to pass over.")]
 
@@ -60,6 +70,52 @@ async def list_all_prompt_versions(
 async def list_versions_of_a_prompt(name: Name, principal: Reader, session: TenantSession) -> list[PromptTemplate]:
     """List the versions of a prompt, newest first."""
     return [PromptTemplate.of(name, version) for version in await versions_named(session, name)]
+
+
+@router.get("/{name}/versions/{version}", summary="Read a version of a prompt")
+async def read_prompt_version(
+    name: Name, version: Number, principal: Reader, session: TenantSession
+) -> PromptVersionDetail:
+    """Read a version with where it came from: what made it, who decided, on which evidence."""
+    found = await version_numbered(session, name, version)
+    return PromptVersionDetail.with_lineage(name, await lineage_of(session, found))
+
+
+@router.get(
+    "/{name}/versions/{version}/diff",
+    summary="Compare the texts of two versions",
+    response_model=VersionDiff,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def diff_prompt_versions(
+    name: Name,
+    version: Number,
+    principal: Reader,
+    session: TenantSession,
+    response: Response,
+    against: Annotated[
+        int | None, Query(ge=1, description="The version to start from; default: the one before.")
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
+) -> VersionDiff | Response:
+    """Compare any two versions word by word (JSON), or line by line as a unified diff with `Accept: text/plain`."""
+    new = await version_numbered(session, name, version)
+    old = await version_numbered(session, name, against or await number_before(session, new))
+    response.headers["Vary"] = "Accept"
+    if not prefers(accept, "text/plain", "application/json"):
+        return VersionDiff.of(name, old, new)
+    text = unified(old.text, new.text, (f"{name}/{old.number}", f"{name}/{new.number}"))
+    return PlainTextResponse(text, headers=dict(response.headers))
+
+
+@router.post("/{name}/versions/{version}/restore", status_code=201, summary="Go back to a version of a prompt")
+async def restore_prompt_version(
+    name: Name, version: Number, principal: Writer, session: TenantSession
+) -> PromptVersionDetail:
+    """Make a new version with the text of an old one; it becomes the current version."""
+    old = await version_numbered(session, name, version)
+    restored = await restore_version(session, old.prompt_id, old.id, principal.actor)
+    return PromptVersionDetail.with_lineage(name, await lineage_of(session, restored))
 
 
 @router.get("/{name}/compare", summary="Compare the versions of a prompt")

@@ -8,9 +8,12 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from api.rendering import tm
+from api.schemas.aipromptproposals import DiffSegment
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, NOT_BLANK, Body, Tm
 from redraft.domain.commit import GREATEST_NUMBER
+from redraft.domain.diff import diff
 from redraft.domain.errors import RedraftError
+from redraft.domain.lineage import Lineage
 from redraft.domain.live.compare import VersionReport
 from redraft.domain.named_prompts import check_name
 from redraft.store.tables import PromptVersion
@@ -73,6 +76,68 @@ class PromptTemplate(BaseModel):
             is_active=version.retired_at is None,
             created_at=tm(version.created_at),
         )
+
+
+class Decided(BaseModel):
+    """The decision that made a version."""
+
+    action: str = Field(description="create, update, restore, accept or apply.")
+    actor: str
+    note: str
+    decided_at: Tm
+    evidence: dict[str, Any] = Field(description="What was decided on, such as the audits of a proposal.")
+
+
+class PromptVersionDetail(PromptTemplate):
+    """One version and where it came from."""
+
+    is_current: bool
+    source: str = Field(description="create, update, restore, proposal, optimization, version or watch.")
+    author: str
+    based_on: int | None = Field(description="The version before, which this one was made from.")
+    restored_from: int | None = Field(description="The version whose text this one has again.")
+    proposal_id: UUID | None
+    optimization_id: UUID | None
+    decision: Decided | None
+
+    @classmethod
+    def with_lineage(cls, name: str, found: Lineage) -> PromptVersionDetail:
+        """Render a version with what made it."""
+        version, decision = found.version, found.decision
+        return cls(
+            **PromptTemplate.of(name, version).model_dump(),
+            is_current=found.current,
+            source=version.source,
+            author=version.author,
+            based_on=found.basis,
+            restored_from=found.restored_from,
+            proposal_id=version.proposal_id,
+            optimization_id=version.optimization_id,
+            decision=None
+            if decision is None
+            else Decided(
+                action=decision.action,
+                actor=decision.actor,
+                note=decision.note,
+                decided_at=tm(decision.created_at),
+                evidence=decision.evidence,
+            ),
+        )
+
+
+class VersionDiff(BaseModel):
+    """The way from one version to another. Equal and deleted text is the older, equal and inserted the newer."""
+
+    name: str
+    from_version: int
+    to_version: int
+    segments: list[DiffSegment]
+
+    @classmethod
+    def of(cls, name: str, old: PromptVersion, new: PromptVersion) -> VersionDiff:
+        """Compare two versions word by word."""
+        segments = [DiffSegment(kind=segment.kind, text=segment.text) for segment in diff(old.text, new.text)]
+        return cls(name=name, from_version=old.number, to_version=new.number, segments=segments)
 
 
 class Compared(BaseModel):

@@ -26,9 +26,9 @@ PLAN = {"maxTrials": 10, "maxTurns": 6, "maxCalls": 100, "maxCostUsd": 1.0}
 PARAMETERS = (
     *("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"),
     *("prompt_id", "persona_id", "scenario_id", "optimization_id"),
-    *("name", "trace_id"),
+    *("name", "trace_id", "version"),
 )
-UNKNOWN_IDS = dict.fromkeys(PARAMETERS, UNKNOWN)
+UNKNOWN_IDS = {**dict.fromkeys(PARAMETERS, UNKNOWN), "version": "1"}
 """An id that nobody has, for every parameter of a path."""
 
 
@@ -63,6 +63,7 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
         "scenario_id": kept.json()["id"],
         "optimization_id": f"opt_{await _an_optimization(database, customer, ai)}",
         "name": ai["prompt_name"],
+        "version": "1",
         "trace_id": (await caller.a_call(ai))["id"],
     }
     assert set(ids) == set(PARAMETERS)

@@ -1,0 +1,32 @@
+"""The worker's housekeeping of traces: what is past its retention goes, partitions of coming months are made."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from redraft.domain.live.retention import keep_retention
+from redraft.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+class Retention:
+    """Runs in every worker: what one of them has locked, the others pass over."""
+
+    def __init__(self, db: Database, default_days: int | None, interval_s: float) -> None:
+        self._db = db
+        self._default_days = default_days
+        self._interval_s = interval_s
+
+    async def run(self) -> None:
+        """Keep the retention until cancelled; trouble is logged and tried again."""
+        while True:
+            try:
+                gone = await keep_retention(self._db, self._default_days)
+                if gone:
+                    log.info("traces_expired", traces=gone)
+            except Exception:
+                log.exception("retention_failed")
+            await asyncio.sleep(self._interval_s)
