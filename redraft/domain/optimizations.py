@@ -265,6 +265,9 @@ async def _apply(
     session: AsyncSession, prompt: Prompt, optimization: Optimization, decision: OptimizationDecision
 ) -> Settled[Optimization]:
     if optimization.status != "completed":
+        running = optimization.status in RUNNING_STATES
+        if optimization.reason == "drifted" or (running and has_drifted(prompt, optimization)):
+            return Settled(optimization, _drift(prompt, optimization))
         return _refused(optimization, "Cannot apply variant: optimization not complete")
     variant = await _variant_to_apply(session, optimization, decision.variant_id)
     if isinstance(variant, RedraftError):

@@ -3,99 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
-from fastapi import FastAPI
-from temporalio.client import Client
 
-from api.app import create_app
-from redraft.settings import Settings
-from redraft.store.database import Database
-from runtime.client import connect
 from tests.conftest import MakeCustomer
-from tests.support.customers import CustomerFixture
-from tests.support.experiments import CONTROL_QUALITY, SMALL
-from tests.support.fake_gemini import FakeGemini
-from tests.support.scripted_model import ScriptedWorld, with_quality
-from tests.support.stack import TemporalServer
-from tests.support.worlds import World, eventually, settings_for, working_on
-
-Json = dict[str, Any]
-SCRIPT = ScriptedWorld(qualities=(0.97, 0.2), coupling=1.0)
-OPTIMIZATIONS = "/api/v1/optimizations"
-
-
-@pytest.fixture
-def settings(database_url: str, gemini: FakeGemini) -> Settings:
-    gemini.default(SCRIPT.reply)
-    return settings_for(database_url, gemini.url, **SMALL)
-
-
-@pytest_asyncio.fixture
-async def client(settings: Settings, temporal: TemporalServer) -> Client:
-    return await connect(settings, target_host=temporal.address)
-
-
-@pytest.fixture
-def app(settings: Settings, client: Client) -> FastAPI:
-    return create_app(settings, client)
-
-
-@pytest_asyncio.fixture
-async def http(
-    api: httpx.AsyncClient,
-    customer: CustomerFixture,
-    settings: Settings,
-    client: Client,
-    database: Database,
-    gemini: FakeGemini,
-) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with an admin key, and a worker."""
-    api.headers.update(customer.headers)
-    async with working_on(World(settings, database, client, gemini, customer.id)):
-        yield api
-
-
-async def make_prompt(http: httpx.AsyncClient) -> Json:
-    body = {
-        "name": "Booking",
-        "content": with_quality("You book tables for {{restaurant}}.", CONTROL_QUALITY),
-        "llmModel": "gemini-2.5-flash",
-    }
-    answer = await http.post("/api/v1/prompts", json=body)
-    assert answer.status_code == 201, answer.text
-    made: Json = answer.json()
-    return made
-
-
-async def start(http: httpx.AsyncClient, prompt: Json, **fields: Any) -> Json:
-    answer = await http.post(OPTIMIZATIONS, json={"promptId": prompt["id"], "variantCount": 2, **fields})
-    assert answer.status_code == 201, answer.text
-    made: Json = answer.json()
-    return made
-
-
-async def read(http: httpx.AsyncClient, path: str) -> Json:
-    answer = await http.get(path)
-    assert answer.status_code == 200, answer.text
-    found: Json = answer.json()
-    return found
-
-
-async def finished(http: httpx.AsyncClient, optimization: Json) -> Json:
-    path = f"{OPTIMIZATIONS}/{optimization['id']}"
-    return await eventually(lambda: read(http, path), lambda found: found["status"] == "completed", "completed", 90)
-
-
-def refused(answer: httpx.Response, status: int, code: str) -> str:
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
-    message: str = answer.json()["error"]["message"]
-    return message
+from tests.optimizations.requests import OPTIMIZATIONS, finished, make_prompt, read, refused, start
 
 
 async def test_from_a_prompt_to_an_applied_variant(http: httpx.AsyncClient) -> None:
