@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -91,12 +92,14 @@ async def _optimize(configured: Settings, wanted: _Wanted, console: Console) -> 
     from api.temporal import TemporalGateway
     from redraft.store.ids import new_id
     from runtime.client import connect
+    from runtime.starts import optimization_workflow_id
     from workflows.optimization_contracts import OpenOptimization
 
     db = Database.connect(configured)
     try:
         customer_id, prompt_id = await _find(db, wanted)
-        gateway = TemporalGateway(await connect(configured, lazy=True), db, configured)
+        client = await connect(configured, lazy=True)
+        gateway = TemporalGateway(client, db, configured)
         request = OpenOptimization(
             customer_id=customer_id,
             optimization_id=new_id(),
@@ -107,6 +110,8 @@ async def _optimize(configured: Settings, wanted: _Wanted, console: Console) -> 
             max_cost_usd=wanted.max_cost_usd,
         )
         await gateway.open_optimization(request)
+        run = f"namespaces/{client.namespace}/workflows/{optimization_workflow_id(request.optimization_id)}"
+        console.print(f"opt_{request.optimization_id}\n{configured.public_temporal_ui}/{run}", soft_wrap=True)
         record = await _watch(db, customer_id, request.optimization_id, console)
         await _finish(db, gateway, record, wanted, console)
     finally:
@@ -132,15 +137,35 @@ async def _find(db: Database, wanted: _Wanted) -> tuple[UUID, UUID]:
 
 
 async def _watch(db: Database, customer_id: UUID, optimization_id: UUID, console: Console) -> Optimization:
-    """Show the scoreboard until the experiment has ended."""
-    with Live(console=console, auto_refresh=False, transient=False) as live:
-        while True:
-            async with db.tenant(customer_id) as session:
-                record = await session.get_one(Optimization, optimization_id)
-            live.update(_scoreboard(record), refresh=True)
-            if record.status not in ("queued", "running"):
-                return record
-            await asyncio.sleep(REFRESH_S)
+    """Show the scoreboard until the experiment has ended; where nobody sees it change, only the last one."""
+    try:
+        if console.is_terminal:
+            with Live(console=console, auto_refresh=False) as live:
+                return await _until_ended(
+                    db, customer_id, optimization_id, lambda record: live.update(_scoreboard(record), refresh=True)
+                )
+        record = await _until_ended(db, customer_id, optimization_id, lambda record: None)
+        console.print(_scoreboard(record))
+        return record
+    except asyncio.CancelledError:
+        console.print(f"It goes on without this window. To stop it: POST {_path(optimization_id)}/stop", soft_wrap=True)
+        raise
+
+
+async def _until_ended(
+    db: Database, customer_id: UUID, optimization_id: UUID, show: Callable[[Optimization], None]
+) -> Optimization:
+    while True:
+        async with db.tenant(customer_id) as session:
+            record = await session.get_one(Optimization, optimization_id)
+        show(record)
+        if record.status not in ("queued", "running"):
+            return record
+        await asyncio.sleep(REFRESH_S)
+
+
+def _path(optimization_id: UUID) -> str:
+    return f"/api/v1/optimizations/opt_{optimization_id}"
 
 
 def _scoreboard(record: Optimization) -> Table:
@@ -183,7 +208,7 @@ async def _finish(db: Database, gateway: Any, record: Optimization, wanted: _Wan
     console.print(f"{winner.name}: {winner.hypothesis}\nconfidence {results['confidence']:.3f}\n")
     console.print(Syntax(unified(record.original_prompt, winner.text), "diff", word_wrap=True))
     if not wanted.yes and not (sys.stdin.isatty() and typer.confirm("Apply it?")):
-        console.print("Not applied; it waits for apply or dismiss.")
+        console.print(f"Not applied; it waits: POST {_path(record.id)}/apply or …/dismiss", soft_wrap=True)
         return
     await gateway.decide_optimization(record.customer_id, record.id, OptimizationDecision("apply", "command line"))
     console.print("Applied: the prompt has a new version.")

@@ -168,7 +168,7 @@ def _won(arm: ArmReport) -> Verdict:
     return Verdict(
         kind="winner",
         winner=arm.arm,
-        reason=f"Variant {arm.arm} scored higher than the control on the same {arm.cells} cells.",
+        reason=f"The winner scored higher than the control on the same {arm.cells} cells.",
         lift=arm.lift,
         lift_interval=interval,
         difference=arm.difference,
