@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,7 +67,7 @@ class Hub:
         self._database = database
         self._kinds = kinds
         self.closing = closing
-        self._feeds: dict[UUID, _Feed] = {}
+        self.feeds: dict[UUID, _Feed] = {}
         self.rendered = 0  # how often anything was rendered
 
     def knows(self, topic: str) -> bool:
@@ -77,7 +77,7 @@ class Hub:
             return kind in self._kinds and (not identifier or bool(UUID(identifier)))
         return False
 
-    async def follow(self, customer_id: UUID, topics: Sequence[str]) -> AsyncIterator[Fragment]:
+    async def follow(self, customer_id: UUID, topics: Sequence[str]) -> AsyncGenerator[Fragment, None]:
         """Yield each topic as it is now, then whenever it changes."""
         feed = self._join(customer_id, topics)
         sent: dict[str, int] = {}
@@ -97,7 +97,7 @@ class Hub:
             self._leave(customer_id, feed, topics)
 
     def _join(self, customer_id: UUID, topics: Sequence[str]) -> _Feed:
-        feed = self._feeds.setdefault(customer_id, _Feed())
+        feed = self.feeds.setdefault(customer_id, _Feed())
         feed.topics.update(topics)
         feed.wanted.set()
         if feed.task is None:
@@ -110,8 +110,8 @@ class Hub:
         for gone in [topic for topic in feed.seen if topic not in feed.topics]:
             feed.seen.pop(gone)
             feed.fragments.pop(gone, None)
-        if not feed.topics and self._feeds.get(customer_id) is feed:
-            del self._feeds[customer_id]
+        if not feed.topics and self.feeds.get(customer_id) is feed:
+            del self.feeds[customer_id]
             feed.wanted.set()  # its task ends by itself: a statement that is cancelled costs the connection
 
     async def _keep_reading(self, customer_id: UUID, feed: _Feed) -> None:
@@ -131,7 +131,7 @@ class Hub:
             for topic in list(feed.topics):
                 kind, _, identifier = topic.partition(":")
                 value = await self._kinds[kind].load(session, UUID(identifier) if identifier else None)
-                if topic not in feed.topics or feed.seen.get(topic) == value:
+                if topic not in feed.topics or (topic in feed.seen and feed.seen[topic] == value):
                     continue
                 feed.serial += 1
                 feed.seen[topic] = value

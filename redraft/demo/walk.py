@@ -187,7 +187,9 @@ class Walk:
         workflow = f"{self._place.temporal_ui}/namespaces/default/workflows/{proposal['workflow_id']}"
         self._screen.detail("This very run, with every step and attempt, in the Temporal Web UI:")
         self._screen.address(workflow)
-        self._screen.detail(f"The API is at {self._place.api}; sign in as demo with the password in")
+        self._screen.detail("The same in the browser:")
+        self._screen.address(f"{self._place.api}/console/")
+        self._screen.detail("Sign in as demo with the password in")
         self._screen.address(str(self._place.folder / account.PASSWORD_FILE))
         self._screen.blank()
 

@@ -261,7 +261,8 @@ async def _run(stack: Stack, say: Say, foreground: Callable[[Stack], Awaitable[N
     async with stack:
         if stack.supervisor.stop_requested:
             return
-        say(f"API {stack.address} · Temporal Web UI {stack.temporal.ui} · logs {stack.logs}")
+        say(f"Console {stack.address}/console/ · API {stack.address}")
+        say(f"Temporal Web UI {stack.temporal.ui} · logs {stack.logs}")
         waiting = asyncio.create_task(stack.wait())
         if foreground is not None:
             working = asyncio.ensure_future(foreground(stack))

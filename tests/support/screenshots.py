@@ -6,6 +6,8 @@ They are what docs/console.md shows; without FOLDER they are written there.
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from playwright.async_api import Browser
 from pydantic import SecretStr
 
 from api.app import create_app
+from redraft.domain.access import Role
 from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.migrate import migrate
@@ -24,6 +27,7 @@ from tests.support.stack import postgres_server
 FOLDER = Path(__file__).parents[2] / "docs" / "images" / "console"
 WIDE = (1280, 860)
 NARROW = (390, 844)
+SHOWN_NARROW = ("inbox", "proposal", "prompt", "optimization")
 
 
 def pages(gallery: Gallery) -> dict[str, str]:
@@ -58,22 +62,26 @@ async def shoot(running: Browser, address: str, gallery: Gallery, user: str, fol
         page = await context.new_page()
         kind = "narrow" if width == NARROW[0] else scheme
         await page.goto(f"{address}/console/sign-in")
-        if not wanted or "sign-in" in wanted:
+        if kind != "narrow" and (not wanted or "sign-in" in wanted):
             await page.screenshot(path=folder / f"sign-in-{kind}.png")
         await sign_in(page, address, user, PASSWORD)
         for name, path in pages(gallery).items():
-            if wanted and name not in wanted:
+            if (wanted and name not in wanted) or (kind == "narrow" and name not in SHOWN_NARROW):
                 continue
             await page.goto(f"{address}{path}")
             if name != "not-found":
                 await page.locator("html[data-ready]").wait_for()
-            if name == "trials" and kind != "narrow":
+            if name == "trials":
                 await page.screenshot(path=folder / f"{name}-{kind}.png")
                 await page.locator(".line a").first.click()
                 await page.locator("html[data-ready]").wait_for()
                 name = "trial"
-            await page.screenshot(path=folder / f"{name}-{kind}.png", full_page=width == NARROW[0])
-            if name == "proposal":
+            await page.screenshot(path=folder / f"{name}-{kind}.png")
+            if name == "proposal" and kind != "narrow":
+                await page.locator("#evidence").scroll_into_view_if_needed()
+                await page.mouse.wheel(0, 650)
+                await page.get_by_text("cited for").nth(1).scroll_into_view_if_needed()
+                await page.screenshot(path=folder / f"proposal-evidence-{kind}.png")
                 await page.get_by_role("button", name="Accept …").click()
                 await page.screenshot(path=folder / f"proposal-accept-{kind}.png")
         await context.close()
@@ -88,13 +96,23 @@ async def main(folder: Path, wanted: list[str]) -> None:
         await asyncio.to_thread(migrate, settings)
         database = Database.connect(settings)
         customer = await make_customer(database, "Dental group")
+        await customer.new_user("ada", Role.ADMIN)
         gallery = await Furnisher(database, settings, customer.id).furnish()
         async with served(create_app(settings)) as address, browser() as running:
-            await shoot(running, address, gallery, customer.username, folder, wanted)
+            await shoot(running, address, gallery, "ada", folder, wanted)
         await database.close()
+
+
+def shrink(folder: Path) -> None:
+    """Make the pictures smaller where pngquant is installed."""
+    program = shutil.which("pngquant")
+    if program is not None:
+        files = [str(path) for path in folder.glob("*.png")]
+        subprocess.run([program, "--force", "--ext", ".png", "--strip", "--speed", "1", "64", *files], check=True)
 
 
 if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     where.mkdir(parents=True, exist_ok=True)
     asyncio.run(main(where, sys.argv[2:]))
+    shrink(where)
