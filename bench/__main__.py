@@ -12,6 +12,7 @@ BENCHES = {
     "waiting": "memory of API and worker while thousands of proposals wait",
     "trials": "trials per second beside bare activities, history per trial, time from stop to stopped",
     "console": "first paint and time to interactive of two heavy pages in a real browser",
+    "optimization": "the sample AI optimized with the local model, from start to verdict",
     "airline": "forty real conversations end to end with the local model",
 }
 

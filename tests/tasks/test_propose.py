@@ -30,7 +30,7 @@ async def test_a_good_draft_takes_one_call_and_says_where_it_comes_from() -> Non
     model = ScriptedModel(draft(BETTER, changes=changes))
     result = await propose(model, brief())
     assert (result.text, result.rationale, result.calls) == (BETTER, "Times were not repeated.", 1)
-    assert (result.model, result.task_version, result.usage) == ("scripted-1", "propose@1", USED)
+    assert (result.model, result.task_version, result.usage) == ("scripted-1", "propose@2", USED)
     [change] = result.changes
     assert (change.audit_ids, change.message_ids) == (["a-new", "a-old"], ["a-old-m2"])
     assert not blocking_failures(result.checks)

@@ -50,6 +50,8 @@ class Sample:
     prompt: str
     language: str
     calls: tuple[SampleCall, ...]
+    scenarios: tuple[dict[str, Any], ...]
+    """As `POST /api/v1/prompts/{promptId}/scenarios` takes them, each with code checks."""
 
 
 def sample() -> Sample:
@@ -58,4 +60,6 @@ def sample() -> Sample:
     paths = sorted((path for path in folder.joinpath("calls").iterdir() if path.name.endswith(".json")), key=str)
     raw = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     calls = tuple(SampleCall(call["title"], call["messages"], call["evaluation"]) for call in raw)
-    return Sample(NAME, folder.joinpath("prompt.md").read_text(encoding="utf-8"), LANGUAGE, calls)
+    scenarios = tuple(json.loads(folder.joinpath("scenarios.json").read_text(encoding="utf-8")))
+    prompt = folder.joinpath("prompt.md").read_text(encoding="utf-8")
+    return Sample(NAME, prompt, LANGUAGE, calls, scenarios)

@@ -54,13 +54,17 @@ def _said(message: Message) -> str:
 
 
 class Change(BaseModel):
-    """One change of a draft, and what it rests on: ids of audits (or of other evidence) and of messages."""
+    """One change of a draft, and what it rests on: ids of audits (or of other evidence) and of messages.
+
+    `metrics` are the names of the metrics or dimensions whose findings it answers.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     summary: str
     audit_ids: list[str] = []
     message_ids: list[str] = []
+    metrics: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Fault:
     score: int
     audit_ids: dict[str, None] = field(default_factory=dict)
     message_ids: dict[str, None] = field(default_factory=dict)
+    metrics: dict[str, None] = field(default_factory=dict)
 
     @property
     def action(self) -> str | None:
@@ -74,7 +75,7 @@ def find_faults(evidence: Sequence[Evidence]) -> list[Fault]:
                 continue
             for fault in _faults_of(finding):
                 if fault.kind != "did" or finding.score <= LOW_SCORE:
-                    _add(faults, fault, piece.id, finding.message_ids)
+                    _add(faults, fault, piece.id, finding)
     return sorted(faults, key=lambda fault: (-len(fault.audit_ids), fault.score))
 
 
@@ -113,10 +114,11 @@ def _fault(kind: Kind, said: str, finding: Finding) -> Fault:
     return Fault(kind, f"The assistant {said}.", stems(said), finding.score)
 
 
-def _add(faults: list[Fault], fault: Fault, audit_id: str, message_ids: Sequence[str]) -> None:
+def _add(faults: list[Fault], fault: Fault, audit_id: str, finding: Finding) -> None:
     known = next((known for known in faults if similarity(known.words, fault.words) >= SIMILAR), None)
     if known is None:
         known = fault
         faults.append(known)
     known.audit_ids[audit_id] = None
-    known.message_ids.update(dict.fromkeys(message_ids))
+    known.message_ids.update(dict.fromkeys(finding.message_ids))
+    known.metrics[finding.about] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,7 +19,8 @@ from redraft.llm.port import (
     Usage,
 )
 from redraft.llm.tasks.drafts import Change, Draft, ProposalBrief, check, language_tag
-from redraft.llm.tasks.evidence import Citations, label_evidence, render_evidence
+from redraft.llm.tasks.evidence import Evidence, label_evidence, render_evidence
+from redraft.llm.tasks.faults import LOW_SCORE
 from redraft.llm.tasks.fence import Fence, strip_fences
 from redraft.llm.tasks.prompt import load
 from redraft.llm.tasks.rules import propose_rules
@@ -32,6 +34,7 @@ class ChangeAnswer(BaseModel):
     summary: str = Field(description="What was changed and which fault it prevents, in one sentence.")
     audit_ids: list[str] = Field(default_factory=list, description="Labels of conversations, such as C1.")
     message_ids: list[str] = Field(default_factory=list, description="Labels of messages, such as C1.4.")
+    metrics: list[str] = Field(default_factory=list, description="Names of the metrics it answers, as findings say.")
 
 
 class DraftAnswer(BaseModel):
@@ -69,7 +72,7 @@ async def propose(model: LanguageModel, brief: ProposalBrief) -> Draft:
     return Draft(
         text=answered.text,
         rationale=strip_fences(answered.draft.rationale).strip(),
-        changes=_changes(answered.draft, label_evidence(brief.evidence)),
+        changes=_changes(answered.draft, brief.evidence),
         checks=await check(brief, answered.text),
         usage=answered.usage,
         model=answered.model,
@@ -142,10 +145,22 @@ def _missing(brief: ProposalBrief, answered: _Answered) -> list[str]:
     return [name for name in template_variables(brief.original_prompt) if name not in there]
 
 
-def _changes(draft: DraftAnswer, citations: Citations) -> tuple[Change, ...]:
+def _changes(draft: DraftAnswer, evidence: Sequence[Evidence]) -> tuple[Change, ...]:
+    citations = label_evidence(evidence)
     changes = []
     for change in draft.changes:
-        evidence, messages = citations.resolve([*change.audit_ids, *change.message_ids])
+        pieces, messages = citations.resolve([*change.audit_ids, *change.message_ids])
         if summary := change.summary.strip():
-            changes.append(Change(summary=summary, audit_ids=evidence, message_ids=messages))
+            metrics = _metrics(change.metrics, pieces, evidence)
+            changes.append(Change(summary=summary, audit_ids=pieces, message_ids=messages, metrics=metrics))
     return tuple(changes)
+
+
+def _metrics(named: Sequence[str], pieces: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
+    """Return the metrics a change answers: those it names that exist, else those that the cited pieces did badly on."""
+    known = {found.about.casefold(): found.about for piece in evidence for found in piece.findings}
+    if kept := [known[name] for name in dict.fromkeys(name.strip().casefold() for name in named) if name in known]:
+        return kept
+    cited = [piece for piece in evidence if piece.id in pieces]
+    bad = (found.about for piece in cited for found in piece.findings if found.score <= LOW_SCORE)
+    return list(dict.fromkeys(bad))

@@ -168,6 +168,7 @@ def describe_rule(rule: str, fault: Fault) -> Change:
         summary=f"Adds “{rule}”, because: {fault.sentence}",
         audit_ids=list(fault.audit_ids),
         message_ids=list(fault.message_ids),
+        metrics=list(fault.metrics),
     )
 
 
