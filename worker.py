@@ -77,6 +77,7 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
             activities=[
                 proposals.open,
                 proposals.load,
+                proposals.claim_slot,
                 proposals.recheck,
                 proposals.decide,
                 proposals.fail,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.failures import model_failure, refusal
 from activities.heartbeat import beating
@@ -70,6 +71,16 @@ class ProposalActivities:
         async with self._db.tenant(ref.customer_id) as session:
             return state_of(await proposals.get_proposal(session, ref.proposal_id, deleted_too=True))
 
+    @activity.defn(name="claim_proposal_slot")
+    async def claim_slot(self, ref: ProposalRef) -> ProposalState:
+        """Let a queued proposal progress; without a free slot this fails, and Temporal asks again."""
+        try:
+            async with self._db.tenant(ref.customer_id) as session:
+                limit = self._settings.max_in_progress
+                return state_of(await proposals.claim_slot(session, ref.proposal_id, limit))
+        except RedraftError as error:
+            raise ApplicationError(error.message, type=error.code) from error
+
     @activity.defn(name="recheck_proposal")
     async def recheck(self, ref: ProposalRef) -> ProposalState:
         """Compare with the prompt and the audits as they are now; end the record when they have moved."""
@@ -126,6 +137,7 @@ class DraftActivities:
         brief = ProposalBrief(
             original_prompt=basis.original_prompt,
             calls=basis.calls,
+            more=basis.runs,
             language=basis.language,
             context_tokens=self._settings.llm_context_tokens,
             max_output_tokens=self._settings.llm_max_output_tokens,

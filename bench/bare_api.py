@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.schemas.aipromptproposals import AiPromptProposal
 from api.schemas.common import PageOf
-from redraft.domain.proposals import ProposalFilter, audit_ids_of, get_proposal, list_proposals
+from redraft.domain.proposals import ProposalFilter, evidence_of, get_proposal, list_proposals
 from redraft.embedded.ports import LOOPBACK
 from redraft.settings import settings
 from redraft.store.database import Database
@@ -35,16 +35,16 @@ Session = Annotated[AsyncSession, Depends(a_session)]
 async def read(proposal_id: UUID, session: Session) -> AiPromptProposal:
     """Read a proposal."""
     proposal = await get_proposal(session, proposal_id)
-    return AiPromptProposal.of(proposal, (await audit_ids_of(session, proposal_id))[proposal_id])
+    return AiPromptProposal.of(proposal, (await evidence_of(session, proposal_id))[proposal_id])
 
 
 @app.get("/v1.0/aipromptproposals")
 async def read_page(session: Session, page_size: int = 100) -> PageOf[AiPromptProposal]:
     """List proposals, newest first."""
     page = await list_proposals(session, ProposalFilter(), None, page_size)
-    audit_ids = await audit_ids_of(session, *(proposal.id for proposal in page.items))
+    evidence = await evidence_of(session, *(proposal.id for proposal in page.items))
     return PageOf[AiPromptProposal].build(
-        page.items, page.next_token, lambda proposal: AiPromptProposal.of(proposal, audit_ids[proposal.id])
+        page.items, page.next_token, lambda proposal: AiPromptProposal.of(proposal, evidence[proposal.id])
     )
 
 

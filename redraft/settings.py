@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     max_call_bytes: int = Field(default=MIB, description="Greatest call, all messages together.")
     max_audit_bytes: int = Field(default=64 * KIB, description="Greatest audit.")
     max_in_progress: int = Field(default=3, ge=1, description="Proposals in progress per customer.")
+    improve_wait_s: float = Field(
+        default=60.0, ge=0, le=80, description="Seconds that `improve_prompt` waits before it answers 202."
+    )
     temporal_timeout_s: float = Field(default=10.0, gt=0, description="Seconds the API waits for Temporal.")
     monthly_budget_usd: float | None = Field(default=None, ge=0, description="Budget per customer; none = no limit.")
 

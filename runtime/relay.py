@@ -13,9 +13,9 @@ from sqlmodel import col, or_, select
 
 from redraft.domain.optimizations import open_on_moved_basis
 from redraft.domain.outbox import CHANNEL
-from redraft.domain.proposals import OPEN_STATES
+from redraft.domain.proposals import OPEN_STATES, UNFINISHED_STATES
 from redraft.store.database import Database
-from redraft.store.tables import Audit, OutboxEvent, Prompt, Proposal, ProposalAudit
+from redraft.store.tables import Audit, OutboxEvent, Prompt, Proposal, ProposalAudit, ProposalRun
 from redraft.store.tables.base import now
 from runtime.starts import Starter
 
@@ -37,6 +37,8 @@ class Relay:
             "prompt.deleted": self._prompt_moved,
             "audit.withdrawn": self._audit_withdrawn,
             "audit.requested": self._audit_requested,
+            "run.withdrawn": self._run_withdrawn,
+            "proposal.queued": self._proposal_queued,
         }
 
     async def run(self) -> None:
@@ -127,6 +129,23 @@ class Relay:
             proposals = list(await session.exec(statement))
         for proposal_id, prompt_id in proposals:
             await self._starter.resume_proposal(event.customer_id, proposal_id, prompt_id, "basis_changed")
+
+    async def _run_withdrawn(self, event: OutboxEvent) -> None:
+        statement = (
+            select(Proposal.id, Proposal.prompt_id)
+            .join(ProposalRun, col(ProposalRun.proposal_id) == Proposal.id)
+            .where(ProposalRun.run_id == event.subject_id, col(Proposal.status).in_(UNFINISHED_STATES))
+        )
+        async with self._db.tenant(event.customer_id) as session:
+            proposals = list(await session.exec(statement))
+        for proposal_id, prompt_id in proposals:
+            await self._starter.resume_proposal(event.customer_id, proposal_id, prompt_id, "basis_changed")
+
+    async def _proposal_queued(self, event: OutboxEvent) -> None:
+        async with self._db.tenant(event.customer_id) as session:
+            proposal = await session.get(Proposal, event.subject_id)
+        if proposal is not None and proposal.status in OPEN_STATES:
+            await self._starter.start_queued_proposal(event.customer_id, proposal.id, proposal.prompt_id)
 
     async def _audit_requested(self, event: OutboxEvent) -> None:
         async with self._db.tenant(event.customer_id) as session:

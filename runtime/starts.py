@@ -97,6 +97,16 @@ class Starter:
             **self._options(customer_id, prompt_id),
         )
 
+    async def start_queued_proposal(self, customer_id: UUID, proposal_id: UUID, prompt_id: UUID) -> None:
+        """See that the workflow of a proposal that was stored first runs."""
+        await self.client.start_workflow(
+            ProposalWorkflow.run,
+            self._proposal_input(customer_id, proposal_id, resume=True),
+            id=proposal_workflow_id(proposal_id),
+            static_summary=f"Proposal for prompt {prompt_id} from runs",
+            **self._options(customer_id, prompt_id),
+        )
+
     def optimization_operation(
         self, customer_id: UUID, optimization_id: UUID, prompt_id: UUID, *, resume: bool
     ) -> WithStartWorkflowOperation[OptimizationWorkflow, str]:

@@ -102,7 +102,7 @@ class FailProposal(BaseModel):
 
 
 class ProposalStatus(BaseModel):
-    """Answer of the query `status`: `stage` is opening, generating, waiting or closed."""
+    """Answer of the query `status`: `stage` is opening, queued, generating, waiting or closed."""
 
     stage: str
     status: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
@@ -53,6 +55,8 @@ class ProposalWorkflow:
             await self._load()
         else:
             await self._wait_for_open()
+        if self._status == "queued":
+            await self._claim_slot()
         if self._status == "progressing":
             await self._generate()
         self._enter("waiting" if self._status not in (*TERMINAL, REFUSED) else "closed")
@@ -75,6 +79,28 @@ class ProposalWorkflow:
         except TimeoutError:
             await workflow.wait_condition(workflow.all_handlers_finished)  # one may have just begun
             self._status = self._status or REFUSED
+
+    async def _claim_slot(self) -> None:
+        """Wait in the queue: the activity is retried until a slot of the customer is free, or the record has ended."""
+        self._enter("queued")
+        options = database_options("Wait for a free slot") | {
+            "schedule_to_close_timeout": None,
+            "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=5)),
+        }
+        claim = asyncio.create_task(self._take_slot(options))
+        await workflow.wait_condition(lambda: claim.done() or self._status in TERMINAL)
+        if not claim.done():
+            claim.cancel()
+        (outcome,) = await asyncio.gather(claim, return_exceptions=True)
+        if self._status not in TERMINAL and isinstance(outcome, BaseException):
+            raise outcome
+
+    async def _take_slot(self, options: dict[str, Any]) -> None:
+        state: ProposalState = await workflow.execute_activity_method(
+            ProposalActivities.claim_slot, self._ref, **options
+        )
+        if self._status not in TERMINAL:
+            self._take(state)
 
     async def _generate(self) -> None:
         """Have the draft written; stop as soon as a decision, drift or withdrawn evidence ends the record."""
@@ -222,6 +248,7 @@ class ProposalWorkflow:
         reason = f" ({self._error})" if self._error else ""
         lines = {
             "opening": "Opening the record.",
+            "queued": "Waiting for a free slot. `reject` or `cancel` gives up.",
             "generating": "The model writes a draft. `reject` or `cancel` stops it.",
             "waiting": "A draft is **waiting for a decision**: `accept` or `reject`.",
             "closed": f"Closed: **{self._status}**{reason}.",

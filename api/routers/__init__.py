@@ -17,6 +17,7 @@ from api.routers import (
     personas,
     prompt_histories,
     prompts,
+    runs,
     scenarios,
     traces,
     users,
@@ -41,4 +42,5 @@ ROUTERS: list[Router] = [
     dashboard_prompts.router,
     traces.router,
     otlp.router,
+    runs.router,
 ]

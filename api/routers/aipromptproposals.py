@@ -35,7 +35,7 @@ from redraft.domain.proposals import (
     DecisionRequest,
     ProposalFilter,
     ProposalRequest,
-    audit_ids_of,
+    evidence_of,
     get_proposal,
     list_proposals,
     text_hash,
@@ -73,9 +73,9 @@ async def list_ai_prompt_proposals(
 ) -> PageOf[AiPromptProposal]:
     """List the proposals, newest first."""
     page = await list_proposals(session, ProposalFilter(ai_id, status), cursor, size)
-    audit_ids = await audit_ids_of(session, *(proposal.id for proposal in page.items))
+    evidence = await evidence_of(session, *(proposal.id for proposal in page.items))
     return PageOf[AiPromptProposal].build(
-        page.items, page.next_token, lambda proposal: AiPromptProposal.of(proposal, audit_ids[proposal.id])
+        page.items, page.next_token, lambda proposal: AiPromptProposal.of(proposal, evidence[proposal.id])
     )
 
 
@@ -185,9 +185,9 @@ async def _record(
     session: AsyncSession, proposal_id: UUID, response: Response, *, deleted_too: bool = False
 ) -> AiPromptProposal:
     proposal = await get_proposal(session, proposal_id, deleted_too=deleted_too)
-    audit_ids = await audit_ids_of(session, proposal_id)
+    evidence = await evidence_of(session, proposal_id)
     tag(response, text_hash(proposal.proposed_prompt))
-    return AiPromptProposal.of(proposal, audit_ids[proposal_id])
+    return AiPromptProposal.of(proposal, evidence[proposal_id])
 
 
 async def _read_record(

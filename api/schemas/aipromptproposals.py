@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from api.rendering import NEVER, ref, tm
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, NOT_BLANK, Body, Language, Note, Tm
 from redraft.domain.diff import diff
-from redraft.domain.proposals import GREATEST_AUDIT_SET, ProposalError
+from redraft.domain.proposals import GREATEST_AUDIT_SET, EvidenceIds, ProposalError
 from redraft.store.ids import ZERO_ID
 from redraft.store.tables import Proposal
 
@@ -54,6 +54,7 @@ _EXAMPLE: dict[str, Any] = {
     "customer_id": str(EXAMPLE_IDS["customer"]),
     "ai_id": str(EXAMPLE_IDS["ai"]),
     "audit_ids": [str(EXAMPLE_IDS["audit"]), str(EXAMPLE_IDS["other_audit"])],
+    "run_ids": [],
     "basis_prompt_history_id": str(EXAMPLE_IDS["history"]),
     "original_prompt": "You are a helpful support assistant.",
     "proposed_prompt": "You are a helpful and empathetic support assistant. "
@@ -89,7 +90,8 @@ class AiPromptProposal(BaseModel):
     id: UUID
     customer_id: UUID
     ai_id: UUID
-    audit_ids: list[UUID]
+    audit_ids: list[UUID] = Field(description="Empty for a proposal from runs.")
+    run_ids: list[int] = Field(description="Runs that it was made from, of `/test_framework/v1/runs`.")
     basis_prompt_history_id: UUID
     original_prompt: str
     proposed_prompt: str = Field(description="The draft as it would be accepted; empty until there is one.")
@@ -118,13 +120,14 @@ class AiPromptProposal(BaseModel):
     tm_delete: Tm
 
     @classmethod
-    def of(cls, proposal: Proposal, audit_ids: list[UUID]) -> AiPromptProposal:
-        """Render a proposal and the audits it stands on."""
+    def of(cls, proposal: Proposal, evidence: EvidenceIds) -> AiPromptProposal:
+        """Render a proposal and what it stands on. One that waits for a slot reads as in progress."""
         return cls(
             id=proposal.id,
             customer_id=proposal.customer_id,
             ai_id=proposal.prompt_id,
-            audit_ids=audit_ids,
+            audit_ids=evidence.audit_ids,
+            run_ids=evidence.run_numbers,
             basis_prompt_history_id=proposal.basis_version_id,
             original_prompt=proposal.original_prompt,
             proposed_prompt=proposal.proposed_prompt,
@@ -132,7 +135,7 @@ class AiPromptProposal(BaseModel):
             rationale=proposal.rationale,
             changes=proposal.changes,
             checks=proposal.checks,
-            status=proposal.status,
+            status="progressing" if proposal.status == "queued" else proposal.status,
             error=proposal.error,
             note=proposal.note,
             language=proposal.language,

@@ -23,20 +23,23 @@ from redraft.domain.proposals import (
     text_hash,
     wrong_state,
 )
+from redraft.domain.runs.evidence import run_evidence, runs_of
 from redraft.domain.settled import Settled
+from redraft.llm.tasks.runs import RunEvidence
 from redraft.store.tables import Audit, Proposal, ProposalAudit, Trace
 from redraft.store.tables.base import now
 
 
 @dataclass(frozen=True, slots=True)
 class DraftBasis:
-    """What the model is given to write a draft from; calls are in the order they were recorded."""
+    """What the model is given to write a draft from; calls are in the order they were recorded, runs as asked for."""
 
     proposal_id: UUID
     prompt_id: UUID
     original_prompt: str
     language: str
     calls: list[AuditedCall]
+    runs: list[RunEvidence]
 
 
 async def load_basis(session: AsyncSession, proposal_id: UUID) -> DraftBasis | None:
@@ -50,6 +53,7 @@ async def load_basis(session: AsyncSession, proposal_id: UUID) -> DraftBasis | N
         original_prompt=proposal.original_prompt,
         language=proposal.language,
         calls=await audited_calls(session, proposal_id),
+        runs=await run_evidence(session, proposal),
     )
 
 
@@ -124,6 +128,8 @@ async def edit_draft(
 
 async def _checks_of(session: AsyncSession, proposal: Proposal, text: str) -> list[dict[str, Any]]:
     transcripts = [call_text(call) for call in await audited_calls(session, proposal.id)]
+    for run in (await runs_of(session, proposal.id))[proposal.id]:
+        transcripts.append("\n".join(turn["content"] for turn in run.content.get("transcript_object") or []))
     checks = await asyncio.to_thread(
         check_draft, proposal.original_prompt, text, transcripts, language=proposal.language
     )

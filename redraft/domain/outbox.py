@@ -14,7 +14,16 @@ from redraft.store.tables.base import now
 
 CHANNEL = "redraft_outbox"
 _WAKE = text(f"notify {CHANNEL}")
-RELAYED = frozenset({"prompt.version_committed", "prompt.deleted", "audit.withdrawn", "audit.requested"})
+RELAYED = frozenset(
+    {
+        "prompt.version_committed",
+        "prompt.deleted",
+        "audit.withdrawn",
+        "audit.requested",
+        "run.withdrawn",
+        "proposal.queued",
+    }
+)
 """The topics that something has to be done about; the others are on record as soon as they are written."""
 
 

@@ -62,6 +62,7 @@ async def create_prompt(
         customer_id=customer_id,
         name=draft.name,
         prompt_name=await _free_prompt_name(session, customer_id, draft.name),
+        number=await _next_number(session, customer_id),
         detail=draft.detail,
         engine_model=draft.engine_model,
         parameter=draft.parameter,
@@ -103,6 +104,22 @@ async def _free_prompt_name(session: AsyncSession, customer_id: UUID, name: str)
     while candidate in taken:
         candidate, suffix = f"{stem}-{suffix}", suffix + 1
     return candidate
+
+
+async def _next_number(session: AsyncSession, customer_id: UUID) -> int:
+    """Return the number of the customer's next prompt; only one is made at a time."""
+    statement = select(func.max(Prompt.number)).where(Prompt.customer_id == customer_id)
+    return ((await session.exec(statement)).one() or 0) + 1
+
+
+async def prompt_by_alias(session: AsyncSession, alias: UUID | int) -> PromptWithVersion:
+    """Return a prompt by its id or by its number. Raises NOT_FOUND."""
+    if isinstance(alias, UUID):
+        return await get_prompt(session, alias)
+    found = (await session.exec(select(Prompt.id).where(Prompt.number == alias))).one_or_none()
+    if found is None:
+        raise not_found("AI")
+    return await get_prompt(session, found)
 
 
 async def get_prompt(session: AsyncSession, prompt_id: UUID) -> PromptWithVersion:

@@ -1,6 +1,6 @@
-"""Proposals: opened from audits, drafted by a model, decided by a person.
+"""Proposals: opened from audits or queued from runs, drafted by a model, decided by a person.
 
-States: progressing → completed | failed | rejected | expired; completed → accepted | rejected | expired. Each
+States: queued → progressing → completed | failed | rejected | expired; completed → accepted | rejected | expired. Each
 write of a state is guarded by the state it leaves, under the row's lock; terminal states never change.
 """
 
@@ -23,13 +23,15 @@ from redraft.domain.errors import Kind, RedraftError, conflict, not_found
 from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
+from redraft.domain.runs.evidence import nothing_to_improve, runs_of, withdrawn
 from redraft.domain.settled import Settled
 from redraft.store.tables import Audit, Customer, Decision, Prompt, Proposal, ProposalAudit
 from redraft.store.tables.base import now
 
 PURPOSE = "proposal"  # of its model calls in the ledger
 GREATEST_AUDIT_SET = 20
-OPEN_STATES = ("progressing", "completed")
+UNFINISHED_STATES = ("queued", "progressing")
+OPEN_STATES = (*UNFINISHED_STATES, "completed")
 TERMINAL_STATES = ("failed", "accepted", "rejected", "expired")
 ProposalError = Literal[
     "",
@@ -92,6 +94,21 @@ async def open_proposal(session: AsyncSession, request: ProposalRequest, default
         )
         session.add(link)
     await emit(session, proposal.customer_id, "proposal.created", proposal.id, prompt_id=str(prompt.id))
+    return proposal
+
+
+async def claim_slot(session: AsyncSession, proposal_id: UUID, default_limit: int) -> Proposal:
+    """Let a queued proposal progress when the customer has a slot free; any other is left as it is.
+
+    Raises TOO_MANY_IN_PROGRESS.
+    """
+    prompt, proposal = await lock_proposal(session, proposal_id)
+    if proposal.status == "queued":
+        customer = await _lock_customer(session, proposal.customer_id)
+        await _refuse_beyond_limit(session, customer, default_limit)
+        proposal.status, proposal.updated_at = "progressing", now()
+        session.add(proposal)
+        await emit(session, proposal.customer_id, "proposal.created", proposal.id, prompt_id=str(prompt.id))
     return proposal
 
 
@@ -175,8 +192,8 @@ class ProposalFilter:
 async def list_proposals(
     session: AsyncSession, wanted: ProposalFilter, cursor: Cursor | None, size: int
 ) -> Page[Proposal]:
-    """Return proposals, newest first."""
-    statement = select(Proposal).where(col(Proposal.deleted_at).is_(None))
+    """Return proposals, newest first. Those that wait for a slot are none yet."""
+    statement = select(Proposal).where(col(Proposal.deleted_at).is_(None), col(Proposal.status) != "queued")
     if wanted.prompt_id is not None:
         statement = statement.where(Proposal.prompt_id == wanted.prompt_id)
     if wanted.status is not None:
@@ -198,6 +215,25 @@ async def audit_ids_of(session: AsyncSession, *proposal_ids: UUID) -> dict[UUID,
     return audits
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceIds:
+    """What a proposal stands on, in the order of its request: ids of audits, or numbers of runs."""
+
+    audit_ids: list[UUID]
+    run_numbers: list[int]
+
+
+async def evidence_of(session: AsyncSession, *proposal_ids: UUID) -> dict[UUID, EvidenceIds]:
+    """Return what each proposal stands on."""
+    audits = await audit_ids_of(session, *proposal_ids)
+    without = [proposal_id for proposal_id in proposal_ids if not audits[proposal_id]]
+    runs = await runs_of(session, *without) if without else {}
+    return {
+        proposal_id: EvidenceIds(audits[proposal_id], [run.number for run in runs.get(proposal_id, [])])
+        for proposal_id in proposal_ids
+    }
+
+
 # ---------------------------------------------------------------------------------------------- state
 
 
@@ -210,8 +246,9 @@ async def lock_proposal(session: AsyncSession, proposal_id: UUID) -> tuple[Promp
 
 
 def drifted(prompt: Prompt, proposal: Proposal) -> bool:
-    """Return whether the prompt has left the version that the proposal was made for."""
-    return prompt.deleted_at is not None or prompt.current_version_id != proposal.basis_version_id
+    """Return whether the prompt has left the version that the proposal was made for; one that is detached has none."""
+    moved = prompt.current_version_id != proposal.basis_version_id and not proposal.detached
+    return prompt.deleted_at is not None or moved
 
 
 async def leave_open(
@@ -236,13 +273,13 @@ async def leave_open(
 async def fail_proposal(session: AsyncSession, proposal_id: UUID, error: ProposalError, note: str) -> Proposal:
     """Fail a proposal in progress; any other is left as it is."""
     _, proposal = await lock_proposal(session, proposal_id)
-    if proposal.status == "progressing":
+    if proposal.status in UNFINISHED_STATES:
         await leave_open(session, proposal, "failed", error=error, note=note)
     return proposal
 
 
 async def recheck(session: AsyncSession, proposal_id: UUID, *, before_generation: bool = False) -> Proposal:
-    """Look whether an open proposal still has its basis and, while in progress, its audits; end it if not.
+    """Look whether an open proposal still has its basis and, while in progress, its evidence; end it if not.
 
     A prompt that has moved makes it `expired`; found before generation, where the audits are read, it is their
     fault: they are of an older version (`failed`, `audit_prompt_version_mismatch`).
@@ -251,10 +288,12 @@ async def recheck(session: AsyncSession, proposal_id: UUID, *, before_generation
     if proposal.status not in OPEN_STATES:
         return proposal
     early = before_generation and proposal.status == "progressing" and prompt.deleted_at is None
-    if drifted(prompt, proposal) and not early:
+    if drifted(prompt, proposal) and not (early and (await audit_ids_of(session, proposal.id))[proposal.id]):
         await leave_open(session, proposal, "expired", error="prompt_version_drifted")
-    elif proposal.status == "progressing" and (fault := await _evidence_fault(session, prompt, proposal)):
+    elif proposal.status in UNFINISHED_STATES and (fault := await _evidence_fault(session, prompt, proposal)):
         await leave_open(session, proposal, "failed", error=fault.error, note=fault.note)
+    elif proposal.status == "progressing" and (reason := await nothing_to_improve(session, proposal)):
+        await leave_open(session, proposal, "failed", error="invalid_audit_set", note=reason)
     return proposal
 
 
@@ -268,6 +307,9 @@ class EvidenceFault:
 
 async def _evidence_fault(session: AsyncSession, prompt: Prompt, proposal: Proposal) -> EvidenceFault | None:
     audit_ids = (await audit_ids_of(session, proposal.id))[proposal.id]
+    if not audit_ids:
+        reason = await withdrawn(session, proposal)
+        return EvidenceFault("invalid_audit_set", reason) if reason else None
     try:
         await load_audit_set(session, prompt, tuple(audit_ids))
     except RedraftError as error:
@@ -322,6 +364,8 @@ async def _accept(
         return Settled(proposal, conflict("INVALID_AUDIT_SET", "audit set invalidated"))
     if proposal.status != "completed":
         return Settled(proposal, wrong_state("accept", proposal))
+    if proposal.detached:
+        return Settled(proposal, _not_the_prompt())
     if request.if_match is not None and request.if_match != text_hash(proposal.proposed_prompt):
         return Settled(proposal, edited_since_read())
     if drifted(prompt, proposal):
@@ -336,7 +380,7 @@ async def _accept(
 
 
 async def _apply(session: AsyncSession, proposal: Proposal, request: DecisionRequest) -> Proposal:
-    audit_ids = (await audit_ids_of(session, proposal.id))[proposal.id]
+    evidence = (await evidence_of(session, proposal.id))[proposal.id]
     change = Change(
         prompt_id=proposal.prompt_id,
         text=proposal.proposed_prompt,
@@ -347,7 +391,8 @@ async def _apply(session: AsyncSession, proposal: Proposal, request: DecisionReq
         note=request.note,
         proposal_id=proposal.id,
         evidence={
-            "audit_ids": [str(i) for i in audit_ids],
+            "audit_ids": [str(i) for i in evidence.audit_ids],
+            "run_ids": evidence.run_numbers,
             "override": request.override,
             "failed_checks": _failed_checks(proposal),
             "edited": proposal.proposed_prompt != proposal.generated_prompt,
@@ -364,7 +409,7 @@ async def _turn_down(session: AsyncSession, proposal: Proposal, request: Decisio
     cancelled = proposal.status == "failed" and proposal.error == "cancelled"
     if (proposal.status == "rejected" and request.action == "reject") or (cancelled and request.action == "cancel"):
         return Settled(proposal)
-    allowed = OPEN_STATES if request.action == "reject" else ("progressing",)
+    allowed = OPEN_STATES if request.action == "reject" else UNFINISHED_STATES
     if proposal.status not in allowed:
         return Settled(proposal, wrong_state(request.action, proposal))
     await _end(session, proposal, request)
@@ -374,7 +419,7 @@ async def _turn_down(session: AsyncSession, proposal: Proposal, request: Decisio
 async def _delete(session: AsyncSession, proposal: Proposal, request: DecisionRequest) -> Settled[Proposal]:
     """Delete softly; an open proposal is ended first, so that its slot is free and its workflow stops."""
     if proposal.status in OPEN_STATES:
-        action: Literal["cancel", "reject"] = "cancel" if proposal.status == "progressing" else "reject"
+        action: Literal["cancel", "reject"] = "cancel" if proposal.status in UNFINISHED_STATES else "reject"
         await _end(session, proposal, DecisionRequest(action, request.actor, request.note))
     proposal.deleted_at = proposal.updated_at = now()
     session.add(proposal)
@@ -411,6 +456,11 @@ def _failed_checks(proposal: Proposal) -> list[str]:
 def _checks_failed(failed: list[str]) -> RedraftError:
     message = "the draft failed a blocking check; edit it, reject it, or accept with override: true"
     return conflict("CHECKS_FAILED", message, checks=failed)
+
+
+def _not_the_prompt() -> RedraftError:
+    message = "this draft improves a text that is not the AI's prompt: it can be read, but not accepted"
+    return conflict("PROMPT_NOT_CURRENT", message)
 
 
 def _drift_refusal(prompt: Prompt, proposal: Proposal) -> RedraftError:

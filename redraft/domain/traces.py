@@ -32,7 +32,7 @@ from redraft.domain.paging import Cursor, Page
 from redraft.domain.prompts import get_prompt
 from redraft.store.database import run_sql
 from redraft.store.ids import new_id
-from redraft.store.tables import Audit, PromptVersion, Trace, TraceKey
+from redraft.store.tables import Audit, PromptVersion, Run, Trace, TraceKey
 from redraft.store.tables.base import now
 
 GREATEST_PAGE_BYTES = 4 * 1024 * 1024
@@ -195,20 +195,31 @@ async def lock_key(session: AsyncSession, trace_id: UUID, *, shared: bool = Fals
     await session.exec(lock)
 
 
-async def amend_trace(session: AsyncSession, customer_id: UUID, trace_id: UUID, **changes: Any) -> Trace:
+async def amend_trace(
+    session: AsyncSession,
+    customer_id: UUID,
+    trace_id: UUID,
+    *,
+    messages: list[dict[str, Any]] | None = None,
+    **changes: Any,
+) -> Trace:
     """Correct a recorded conversation: what is given counts from now on, whatever was reported before.
 
     `changes` are fields of `redraft.domain.live.documents.Document` (success, outcome, status, ended_at, duration_us,
-    total_tokens, cost_usd, agent), None to forget what was known. The figures of its versions change with it. Raises
-    NOT_FOUND.
+    total_tokens, cost_usd, agent), None to forget what was known. The figures of its versions change with it.
+    `messages` replace those that are there, None leaves them. Raises NOT_FOUND.
     """
     await lock_key(session, trace_id)
     trace = await find_trace(session, trace_id)
     if trace is None or trace.deleted_at is not None:
         raise not_found("trace")
     before = whole_of(trace)
-    after = replace(before, **changes)
     kept = Text(trace.messages, trace.trace_metadata, trace.message_count, trace.text_digest)
+    if messages is not None:
+        said = [{**message, "id": message.get("id") or str(new_id())} for message in messages]
+        kept = Text(said, trace.trace_metadata, len(said), digest_of(said, trace.trace_metadata))
+        changes["text"] = kept.digest
+    after = replace(before, **changes)
     values = trace_values(trace.id, trace.kind, after, (after,), kept, trace.created_at)
     await write(session, UPDATE_TRACES, customer_id, [{**values, "was_at": time_text(trace.started_at)}])
     figures = Changes()
@@ -258,4 +269,15 @@ async def delete_trace(session: AsyncSession, trace_id: UUID) -> Trace:
     await session.exec(withdrawn)
     for audit_id in audit_ids:
         await emit(session, trace.customer_id, "audit.withdrawn", audit_id)
+    await withdraw_runs(session, trace.customer_id, trace_id)
     return trace
+
+
+async def withdraw_runs(session: AsyncSession, customer_id: UUID, trace_id: UUID) -> None:
+    """Delete the runs of a trace with their text; proposals in progress that stand on one are told."""
+    live = select(Run.id).where(Run.customer_id == customer_id, Run.trace_id == trace_id, col(Run.deleted_at).is_(None))
+    run_ids = list(await session.exec(live.order_by(col(Run.id)).with_for_update()))
+    await session.exec(update(Run).where(col(Run.id).in_(run_ids)).values(deleted_at=now(), content={}))
+    for run_id in run_ids:
+        await forget_answers_about(session, customer_id, run_id)
+        await emit(session, customer_id, "run.withdrawn", run_id)

@@ -25,7 +25,7 @@ BODIES: dict[str, dict[str, Any]] = {
 PLAN = {"maxTrials": 10, "maxTurns": 6, "maxCalls": 100, "maxCostUsd": 1.0}
 PARAMETERS = (
     *("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"),
-    *("prompt_id", "persona_id", "scenario_id", "optimization_id"),
+    *("prompt_id", "persona_id", "scenario_id", "optimization_id", "run_id"),
     *("name", "trace_id", "version"),
 )
 UNKNOWN_IDS = {**dict.fromkeys(PARAMETERS, UNKNOWN), "version": "1"}
@@ -50,6 +50,7 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
     made = await http.post("/api/v1/personas", json=persona, headers=customer.headers)
     scenarios = f"/api/v1/prompts/prompt_{ai['id']}/scenarios"
     kept = await http.post(scenarios, json=BODIES["create_a_scenario"], headers=customer.headers)
+    run = await http.post("/test_framework/v1/runs/", json={"agent": ai["id"]}, headers=customer.headers)
     ids = {
         "ai_id": ai["id"],
         "history_id": ai["current_prompt_history_id"],
@@ -61,6 +62,7 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
         "prompt_id": f"prompt_{ai['id']}",
         "persona_id": made.json()["id"],
         "scenario_id": kept.json()["id"],
+        "run_id": str(run.json()["id"]),
         "optimization_id": f"opt_{await _an_optimization(database, customer, ai)}",
         "name": ai["prompt_name"],
         "version": "1",

@@ -6,6 +6,7 @@ from redraft.store.tables.operations import ModelCall, OutboxEvent, Spend
 from redraft.store.tables.optimizations import Optimization, Persona, Scenario, Trial, Variant
 from redraft.store.tables.prompts import Prompt, PromptVersion
 from redraft.store.tables.proposals import Decision, Proposal, ProposalAudit
+from redraft.store.tables.runs import ProposalRun, Run
 from redraft.store.tables.traces import (
     LatencyBin,
     LatencyValue,
@@ -33,7 +34,9 @@ __all__ = [
     "PromptVersion",
     "Proposal",
     "ProposalAudit",
+    "ProposalRun",
     "RateWindow",
+    "Run",
     "Scenario",
     "Secret",
     "Span",

@@ -13,16 +13,21 @@ from redraft.store.tables.base import Record, json_field, optional_time_field
 
 
 class Prompt(Record, table=True):
-    """The system prompt of one AI. `current_version_id` changes only through `commit`."""
+    """The system prompt of one AI. `current_version_id` changes only through `commit`.
+
+    `number` counts the customer's prompts: the alias for clients whose ids are integers.
+    """
 
     __tablename__ = "prompts"
     __table_args__ = (
         UniqueConstraint("customer_id", "prompt_name"),
+        UniqueConstraint("customer_id", "number"),
         Index("ix_prompts_customer_id_created_at_id", "customer_id", "created_at", "id"),
     )
 
     name: str
     prompt_name: str
+    number: int
     detail: str = ""
     engine_model: str = ""
     parameter: dict[str, Any] = json_field()

@@ -12,16 +12,20 @@ from sqlmodel import Field, SQLModel
 
 from redraft.store.tables.base import Record, json_field, optional_time_field
 
-OPEN = "status in ('progressing', 'completed')"
+OPEN = "status in ('queued', 'progressing', 'completed')"
 
 
 class Proposal(Record, table=True):
-    """A rewritten prompt on its way to a decision. Terminal states never change."""
+    """A rewritten prompt on its way to a decision. Terminal states never change.
+
+    It stands on audits or on runs; one from runs waits as `queued` for a free slot. `detached`: the original is a text
+    that is not the prompt's own, so the draft can be read but not accepted. `focus` limits what of the runs counts.
+    """
 
     __tablename__ = "proposals"
     __table_args__ = (
         CheckConstraint(
-            "status in ('progressing', 'completed', 'failed', 'accepted', 'rejected', 'expired')",
+            "status in ('queued', 'progressing', 'completed', 'failed', 'accepted', 'rejected', 'expired')",
             name="status",
         ),
         Index("ix_proposals_customer_id_created_at_id", "customer_id", "created_at", "id"),
@@ -36,6 +40,8 @@ class Proposal(Record, table=True):
     prompt_id: UUID = Field(foreign_key="prompts.id")
     basis_version_id: UUID = Field(foreign_key="prompt_versions.id")
     original_prompt: str
+    detached: bool = False
+    focus: dict[str, Any] = json_field()
     generated_prompt: str = ""
     proposed_prompt: str = ""
     rationale: str = ""

@@ -1,0 +1,344 @@
+"""Runs over HTTP, as published, and improving a prompt from them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.api.proposals.conftest import PROMPT, Desk
+from tests.support.model_replies import hang, ok
+from tests.support.voipbin import Caller, Json, answered
+from tests.support.worlds import eventually
+
+RUNS = "/test_framework/v1/runs"
+TRANSCRIPT = "[00:01] Testing Agent: A table for two at eight.\n[00:03] Main Agent: Done."
+EVALUATION = {
+    "metrics": [
+        {
+            "id": 7,
+            "name": "Confirms the time",
+            "type": "binary_qualitative",
+            "score": 0,
+            "explanation": ["It did not."],
+        },
+        {"id": 8, "name": "Politeness", "type": "rating", "score": 5, "explanation": ["Friendly."]},
+    ]
+}
+FAILED: Json = {
+    "transcript": TRANSCRIPT,
+    "duration": "00:42",
+    "evaluation": EVALUATION,
+    "evaluation_status": "failure",
+    "expected_outcome_prompt": "The time is confirmed.",
+}
+KEYS = """
+id agent provider_call_id trace_id scenario scenario_name personality personality_name result_id result_name
+expected_outcome_prompt expected_outcome evaluation rubric transcript transcript_object duration voice_recording_url
+email_id status evaluation_status metadata success is_reviewed feedback timestamp executed_at outbound_number
+inbound_number critical_categories error_message scenario_instructions run_as_text test_profile_data
+generated_mock_tool_entries provider_call_details agent_number testing_channel_index run_type
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Somebody who tests an agent."""
+
+    me: Caller
+    agent: str
+
+    async def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return await self.me.http.request(method, f"{RUNS}{path}", headers=self.me.headers, **options)
+
+    async def run(self, **fields: Any) -> Json:
+        """Record a run that did not pass, unless `fields` say otherwise."""
+        return answered(await self.send("POST", "/", json={"agent": self.agent, **FAILED, **fields}), 201)
+
+    async def improve(self, *numbers: int, **fields: Any) -> str:
+        """Start an improvement and return its progress id."""
+        body = {"run_ids": list(numbers), **fields}
+        return str(answered(await self.send("POST", "/improve_prompt_bg/", json=body), 200)["progress_id"])
+
+    async def progress(self, progress_id: str) -> Json:
+        path = f"/improve_prompt_progress/?progress_id={progress_id}"
+        return answered(await self.send("GET", path), 200)
+
+    async def until(self, progress_id: str, *statuses: str) -> Json:
+        return await eventually(
+            lambda: self.progress(progress_id), lambda seen: seen["status"] in statuses, str(statuses)
+        )
+
+
+@pytest_asyncio.fixture
+async def bench(me: Caller) -> Bench:
+    """A tester with an agent; no worker runs."""
+    return Bench(me, (await me.an_ai(init_prompt=PROMPT))["id"])
+
+
+def field_error(response: httpx.Response, field: str) -> str:
+    body = answered(response, 400)
+    assert list(body) == [field], body
+    return str(body[field][0])
+
+
+# ---------------------------------------------------------------------------------------------- runs
+
+
+async def test_a_run_has_every_published_key_and_counts_from_one(bench: Bench) -> None:
+    first, second = await bench.run(), await bench.run(transcript=None, evaluation=None)
+    assert sorted(first) == sorted(KEYS.split())
+    assert (first["id"], second["id"]) == (1, 2)
+    assert (first["agent"], first["status"], first["evaluation_status"]) == (bench.agent, "completed", "failure")
+    assert first["transcript_object"] == [
+        {"role": "Testing Agent", "content": "A table for two at eight.", "timestamp": "00:01"},
+        {"role": "Main Agent", "content": "Done.", "timestamp": "00:03"},
+    ]
+    assert (second["transcript"], second["transcript_object"]) == ("", [])
+    assert answered(await bench.send("GET", "/1/"), 200) == first
+
+
+async def test_a_transcript_can_come_as_turns_and_the_rubric_as_the_bare_list_of_the_seed(bench: Bench) -> None:
+    rubric = [
+        {"metric_id": 100, "metric_name": "Call Quality", "value": 5, "explanation": ["Accurate"], "passed": True}
+    ]
+    turns = [{"role": "Main Agent", "content": "One\ntwo", "timestamp": "00:02"}]
+    run = await bench.run(transcript=None, transcript_object=turns, evaluation=rubric)
+    assert run["transcript"] == "[00:02] Main Agent: One\ntwo"
+    assert run["evaluation"] == {"metrics": []}
+    assert {key: run["rubric"][0][key] for key in rubric[0]} == rubric[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"transcript": "Hello there"}, "non_field_errors"),
+        ({"duration": "soon"}, "duration"),
+        ({"status": "done"}, "status"),
+        ({"evaluation_status": "great"}, "evaluation_status"),
+        ({"agent": str(uuid4())}, "agent"),
+        ({"agent": 4711}, "agent"),
+        ({"success": "yes"}, "success"),
+        ({"transcript_object": [{"role": "Main Agent", "content": "x", "timestamp": "late"}]}, "transcript_object"),
+    ],
+)
+async def test_a_bad_run_is_refused_by_field(bench: Bench, fields: Json, field: str) -> None:
+    body = {"agent": bench.agent, **fields}
+    field_error(await bench.send("POST", "/", json=body), field)
+    assert answered(await bench.send("GET", "/"), 200)["count"] == 0
+
+
+async def test_an_agent_can_be_named_by_its_number(bench: Bench) -> None:
+    assert (await bench.run(agent=1))["agent"] == bench.agent
+    assert (await bench.run(agent="1"))["agent"] == bench.agent
+
+
+async def test_runs_are_listed_in_pages_and_in_bulk(bench: Bench) -> None:
+    for _ in range(3):
+        await bench.run()
+    first = answered(await bench.send("GET", "/?page_size=2"), 200)
+    assert ([run["id"] for run in first["results"]], first["count"], first["previous"]) == ([3, 2], 3, None)
+    rest = answered(await bench.me.http.get(first["next"], headers=bench.me.headers), 200)
+    assert ([run["id"] for run in rest["results"]], rest["next"]) == ([1], None)
+    bulk = await bench.send("GET", "/bulk/?run_ids=3,1,99")
+    assert [run["id"] for run in bulk.json()] == [3, 1]
+    field_error(await bench.send("GET", "/bulk/?run_ids=one"), "run_ids")
+
+
+async def test_a_review_corrects_the_run_and_what_it_counted(bench: Bench) -> None:
+    run = await bench.run()
+    call = answered(await bench.me.get(f"/aicalls/{run['trace_id']}"), 200)
+    assert [message["role"] for message in call["messages"]] == ["user", "assistant"]
+    reviewed = answered(await bench.send("PATCH", "/1/", json={"evaluation_status": "reviewed_success"}), 200)
+    assert {**run, "evaluation_status": "reviewed_success"} == reviewed
+    compared = (await bench.me.http.get("/api/v1/dashboard/prompts/Support/compare", headers=bench.me.headers)).json()
+    assert (compared["versions"][0]["total_traces"], compared["versions"][0]["success_rate"]) == (1, 1.0)
+
+
+async def test_a_deleted_run_is_gone_and_its_text_too(bench: Bench) -> None:
+    run = await bench.run()
+    assert (await bench.send("DELETE", "/1/")).status_code == 204
+    gone = await bench.send("GET", "/1/")
+    assert (gone.status_code, gone.json()) == (404, {"detail": "Not found."})
+    assert (await bench.me.get(f"/aicalls/{run['trace_id']}")).status_code == 404
+    assert (await bench.send("GET", "/abc/")).status_code == 404
+
+
+async def test_deleting_the_call_of_a_run_deletes_the_run(bench: Bench) -> None:
+    run = await bench.run()
+    answered(await bench.me.delete(f"/aicalls/{run['trace_id']}"), 200)
+    assert (await bench.send("GET", "/1/")).status_code == 404
+
+
+# ---------------------------------------------------------------------------------------------- improving
+
+
+async def test_a_prompt_is_improved_from_a_run_and_accepted(bench: Bench, desk: Desk) -> None:
+    change = {"summary": "Confirms the time.", "metrics": ["confirms the time", "Invented"]}
+    draft = {"proposed_prompt": f"{PROMPT} Confirm the time.", "rationale": "It did not confirm.", "changes": [change]}
+    desk.gemini.script(ok(draft))
+    run = await bench.run()
+    progress_id = await bench.improve(run["id"])
+    assert (await bench.progress(progress_id))["status"] in ("queued", "processing", "completed")
+    done = await bench.until(progress_id, "completed")
+    assert done == {
+        "status": "completed",
+        "output": {
+            "improved_prompt": f"{PROMPT} Confirm the time.",
+            "summary_of_changes": "- Confirms the time. (answers: Confirms the time)",
+        },
+        "error": None,
+    }
+    read = desk.gemini.calls[0].text
+    assert "Confirms the time: 1 of 5. It did not." in read
+    assert "What was expected: The time is confirmed." in read
+    proposal = await desk.read(progress_id)
+    assert (proposal["audit_ids"], proposal["run_ids"], proposal["ai_id"]) == ([], [run["id"]], bench.agent)
+    listed = answered(await bench.me.get("/aipromptproposals"), 200)["result"]
+    assert [one["id"] for one in listed] == [progress_id]
+    answered(await desk.decide(proposal, "accept"), 200)
+    assert answered(await bench.me.get(f"/ais/{bench.agent}"), 200)["init_prompt"] == f"{PROMPT} Confirm the time."
+    assert (await bench.progress(progress_id)) == done
+
+
+async def test_waiting_for_the_improvement_answers_it(bench: Bench, desk: Desk) -> None:
+    run = await bench.run()
+    body = {"run_ids": [run["id"]]}
+    improved = answered(await bench.send("POST", "/improve_prompt/", json=body), 200)
+    assert improved["improved_prompt"].startswith(PROMPT)
+    assert improved["summary_of_changes"]
+
+
+async def test_another_text_is_improved_as_given_and_cant_be_accepted(bench: Bench, desk: Desk) -> None:
+    run = await bench.run()
+    progress_id = await bench.improve(run["id"], prompt="You are somebody else.")
+    done = await bench.until(progress_id, "completed")
+    assert done["output"]["improved_prompt"].startswith("You are somebody else.")
+    refused = await desk.decide(await desk.read(progress_id), "accept")
+    assert (refused.status_code, refused.json()["error"]["reason"]) == (409, "PROMPT_NOT_CURRENT")
+
+
+async def test_the_fourth_job_waits_as_queued_until_a_slot_is_free(bench: Bench, desk: Desk) -> None:
+    desk.gemini.default(hang())
+    run = await bench.run()
+    jobs = [await bench.improve(run["id"]) for _ in range(4)]
+
+    async def statuses() -> list[str]:
+        return sorted([(await bench.progress(job))["status"] for job in jobs])
+
+    await eventually(statuses, lambda seen: seen == ["processing"] * 3 + ["queued"], "three of four processing")
+    assert len(answered(await bench.me.get("/aipromptproposals"), 200)["result"]) == 3
+    desk.gemini.release()
+    for job in jobs:
+        await bench.until(job, "completed")
+
+
+async def test_a_queued_job_can_be_cancelled(bench: Bench, desk: Desk) -> None:
+    desk.gemini.default(hang())
+    run = await bench.run()
+    jobs = [await bench.improve(run["id"]) for _ in range(4)]
+    for job in jobs[:3]:
+        await bench.until(job, "processing", "queued")
+    last = (await eventually(lambda: _queued(bench, jobs), lambda found: len(found) == 1, "one queued"))[0]
+    answered(await bench.me.post(f"/aipromptproposals/{last}/cancel"), 200)
+    assert (await bench.progress(last))["status"] == "cancelled"
+
+
+async def _queued(bench: Bench, jobs: list[str]) -> list[str]:
+    return [job for job in jobs if (await bench.progress(job))["status"] == "queued"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"evaluation": {"metrics": []}, "evaluation_status": "success"}, "no issues found"),
+        (
+            {"transcript": None, "error_message": "No answer.", "status": "failed"},
+            "the run did not connect, so the prompt is not the cause",
+        ),
+    ],
+)
+async def test_a_run_without_anything_to_improve_says_so_and_costs_nothing(
+    bench: Bench, desk: Desk, fields: Json, error: str
+) -> None:
+    run = await bench.run(**fields)
+    progress_id = await bench.improve(run["id"])
+    assert await bench.until(progress_id, "completed", "failed") == {
+        "status": "completed",
+        "output": None,
+        "error": error,
+    }
+    proposal = await desk.read(progress_id)
+    assert (proposal["status"], proposal["error"], proposal["note"]) == ("failed", "invalid_audit_set", error)
+    assert desk.gemini.count == 0
+    body = {"run_ids": [run["id"]]}
+    assert field_error(await bench.send("POST", "/improve_prompt/", json=body), "run_ids") == error
+
+
+async def test_only_the_metrics_named_count(bench: Bench, desk: Desk) -> None:
+    run = await bench.run(evaluation_status=None)
+    progress_id = await bench.improve(run["id"], workflow_metric_ids=[8])
+    assert (await bench.until(progress_id, "completed"))["error"] == "no issues found"
+
+
+async def test_bad_sets_of_runs_are_refused(bench: Bench) -> None:
+    for _ in range(4):
+        await bench.run()
+    other = await bench.me.an_ai(name="Other")
+    foreign = (await bench.run(agent=other["id"]))["id"]
+
+    async def refusal(**body: Any) -> str:
+        return field_error(await bench.send("POST", "/improve_prompt_bg/", json=body), "run_ids")
+
+    assert "1 to 3 runs, not 4" in await refusal(run_ids=[1, 2, 3, 4])
+    assert "1 to 3 runs, not 0" in await refusal(run_ids=[])
+    assert "only once" in await refusal(run_ids=[1, 1])
+    assert "no run 99" in await refusal(run_ids=[1, 99])
+    assert "one agent" in await refusal(run_ids=[1, foreign])
+    wrong = {"run_ids": [1], "agent": other["id"]}
+    field_error(await bench.send("POST", "/improve_prompt_bg/", json=wrong), "agent")
+    assert (await bench.send("POST", "/99/improve_prompt_bg/")).status_code == 404
+
+
+async def test_ids_that_are_no_job_are_told_apart_from_finished_ones(bench: Bench, desk: Desk) -> None:
+    by_audits = await desk.open()
+    for unknown in (str(uuid4()), by_audits["id"]):
+        answer = await bench.send("GET", f"/improve_prompt_progress/?progress_id={unknown}")
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
+    field_error(await bench.send("GET", "/improve_prompt_progress/?progress_id=soon"), "progress_id")
+    field_error(await bench.send("GET", "/improve_prompt_progress/"), "progress_id")
+
+
+async def test_a_run_deleted_amid_its_improvement_ends_it(bench: Bench, desk: Desk) -> None:
+    desk.gemini.default(hang())
+    run = await bench.run()
+    progress_id = await bench.improve(run["id"])
+    await bench.until(progress_id, "processing")
+    await bench.send("DELETE", f"/{run['id']}/")
+    assert await bench.until(progress_id, "failed") == {
+        "status": "failed",
+        "output": None,
+        "error": f"invalid_audit_set: run {run['id']} was deleted",
+    }
+
+
+async def test_a_hundred_clients_poll_one_job(bench: Bench, desk: Desk) -> None:
+    desk.gemini.default(hang())
+    run = await bench.run()
+    progress_id = await bench.improve(run["id"])
+    await bench.until(progress_id, "processing")
+    seen = await asyncio.gather(*(bench.progress(progress_id) for _ in range(100)))
+    assert {each["status"] for each in seen} == {"processing"}
+
+
+async def test_the_same_request_with_the_same_key_is_one_job(bench: Bench) -> None:
+    run = await bench.run()
+    headers = {**bench.me.headers, "Idempotency-Key": "improve-1"}
+    path = f"{RUNS}/{run['id']}/improve_prompt_bg/"
+    first = answered(await bench.me.http.post(path, headers=headers), 200)
+    assert answered(await bench.me.http.post(path, headers=headers), 200) == first
