@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from redraft.domain.budgets import CallKey, failures
 from redraft.domain.errors import RedraftError
@@ -14,6 +14,13 @@ from redraft.store.database import Database
 from workflows.contracts import Refusal
 
 GREATEST_DELAY_S = 60.0
+
+
+class NoSlot(ApplicationError):
+    """As many as may are at work already: Temporal asks again later. Nothing is wrong, so nothing is logged."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="NoSlot", category=ApplicationErrorCategory.BENIGN)
 
 
 def backoff(times: int) -> timedelta:

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from activities.failures import refusal
+from activities.failures import NoSlot, refusal
 from redraft.domain import experiments, optimizations
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.personas import load_personas
@@ -105,7 +104,7 @@ class OptimizationActivities:
             slots = self._settings.optimizations_side_by_side
             if await optimizations.claim_slot(session, ref.optimization_id, slots):
                 return state_of(await optimizations.get_optimization(session, ref.optimization_id))
-        raise ApplicationError(f"{slots} optimizations of this customer run already", type="NoSlot")
+        raise NoSlot(f"{slots} optimizations of this customer run already")
 
     @activity.defn(name="plan_trials")
     async def plan(self, ref: OptimizationRef) -> PlannedStep:

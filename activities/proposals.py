@@ -5,9 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from activities.failures import model_failure, refusal
+from activities.failures import NoSlot, model_failure, refusal
 from activities.heartbeat import beating
 from redraft.domain import drafts, proposals
 from redraft.domain.budgets import CallKey
@@ -79,7 +78,7 @@ class ProposalActivities:
                 limit = self._settings.max_in_progress
                 return state_of(await proposals.claim_slot(session, ref.proposal_id, limit))
         except RedraftError as error:
-            raise ApplicationError(error.message, type=error.code) from error
+            raise NoSlot(error.message) from None
 
     @activity.defn(name="recheck_proposal")
     async def recheck(self, ref: ProposalRef) -> ProposalState:

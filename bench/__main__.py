@@ -14,6 +14,7 @@ BENCHES = {
     "console": "first paint and time to interactive of two heavy pages in a real browser",
     "optimization": "the sample AI optimized with the local model, from start to verdict",
     "airline": "forty real conversations end to end with the local model",
+    "runs": "three failed airline conversations as runs, a prompt improved from them with the local model",
 }
 
 

@@ -28,7 +28,7 @@ PARAMETERS = (
     *("prompt_id", "persona_id", "scenario_id", "optimization_id", "run_id"),
     *("name", "trace_id", "version"),
 )
-UNKNOWN_IDS = {**dict.fromkeys(PARAMETERS, UNKNOWN), "version": "1"}
+UNKNOWN_IDS = {**dict.fromkeys(PARAMETERS, UNKNOWN), "version": "1", "run_id": "4711"}
 """An id that nobody has, for every parameter of a path."""
 
 

@@ -18,6 +18,8 @@ depends_on = None
 
 OPEN_BEFORE = "status in ('progressing', 'completed')"
 OPEN = "status in ('queued', 'progressing', 'completed')"
+# Revision 0001 gave a whole name where the naming convention wants a part of it.
+NAMED_TWICE = "ck_proposals_ck_proposals_status"
 STATES = "'progressing', 'completed', 'failed', 'accepted', 'rejected', 'expired'"
 
 NUMBER_PROMPTS = """
@@ -52,12 +54,12 @@ def extend_proposals() -> None:
     )
     op.alter_column("proposals", "detached", server_default=None)
     op.alter_column("proposals", "focus", server_default=None)
-    _states(f"'queued', {STATES}", OPEN)
+    _states(f"'queued', {STATES}", OPEN, NAMED_TWICE, "ck_proposals_status")
 
 
-def _states(states: str, open_states: str) -> None:
-    op.drop_constraint("ck_proposals_status", "proposals")
-    op.create_check_constraint(op.f("ck_proposals_status"), "proposals", f"status in ({states})")
+def _states(states: str, open_states: str, before: str, after: str) -> None:
+    op.drop_constraint(op.f(before), "proposals")
+    op.create_check_constraint(op.f(after), "proposals", f"status in ({states})")
     op.drop_index("ix_proposals_prompt_id_open", "proposals")
     op.create_index("ix_proposals_prompt_id_open", "proposals", ["prompt_id"], postgresql_where=sa.text(open_states))
 
@@ -109,7 +111,7 @@ def downgrade() -> None:
     op.execute("alter table proposals no force row level security")
     op.execute("update proposals set status = 'failed', error = 'cancelled' where status = 'queued'")
     op.execute("alter table proposals force row level security")
-    _states(STATES, OPEN_BEFORE)
+    _states(STATES, OPEN_BEFORE, "ck_proposals_status", NAMED_TWICE)
     op.drop_column("proposals", "focus")
     op.drop_column("proposals", "detached")
     op.drop_constraint("uq_prompts_customer_id_number", "prompts")
