@@ -68,6 +68,7 @@ def fill(two: TwoCustomers) -> None:
         checks = connection.execute(
             "select conrelid::regclass::text, conname from pg_constraint"
             " where contype = 'c' and connamespace = 'public'::regnamespace"
+            " and conrelid not in (select inhrelid from pg_inherits)"  # a partition's go with the table's
         ).fetchall()
         for table, constraint in checks:
             drop = sql.SQL("alter table {} drop constraint {}")
