@@ -11,6 +11,7 @@ BENCHES = {
     "reads": "latency of reading proposals, beside bare FastAPI routes with the same queries",
     "waiting": "memory of API and worker while thousands of proposals wait",
     "trials": "trials per second beside bare activities, history per trial, time from stop to stopped",
+    "traces": "ingestion of traces beside bare INSERTs and MLflow, compare at 10 k to 10 M traces, memory",
     "console": "first paint and time to interactive of two heavy pages in a real browser",
     "optimization": "the sample AI optimized with the local model, from start to verdict",
     "airline": "forty real conversations end to end with the local model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID, uuid4
@@ -108,6 +109,14 @@ async def test_a_tenant_makes_partitions_but_reaches_none_directly(
     with pytest.raises(ProgrammingError, match="permission denied"):
         async with database.tenant(customer.id) as session:
             await run_sql(session, text("select drop_empty_trace_partition(date '2020-01-01')"))
+
+
+async def test_of_many_who_need_a_month_at_once_one_makes_it(database: Database, customer: CustomerFixture) -> None:
+    async def need() -> None:
+        async with database.tenant(customer.id) as session:
+            await run_sql(session, text("select ensure_trace_partitions(array[date '2031-06-01', date '2031-07-01'])"))
+
+    await asyncio.gather(*(need() for _ in range(10)))
 
 
 async def test_no_row_of_another_customer_is_seen(database: Database, customer: CustomerFixture) -> None:

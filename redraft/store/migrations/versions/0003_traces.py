@@ -40,7 +40,8 @@ begin
     foreach parent in array array['traces', 'spans'] loop
       part := format('%s_%s', parent, to_char(month, 'YYYYMM'));
       continue when to_regclass(part) is not null;
-      perform pg_advisory_xact_lock(7213450883);
+      -- One at a time. A lock on a table, unlike an advisory one, also makes what others have created known here.
+      execute format('lock table only %I in share update exclusive mode', parent);
       continue when to_regclass(part) is not null;
       execute format('create table %I (like %I including all)', part, parent);
       execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, part,
@@ -60,10 +61,10 @@ begin
   if month > (now() - interval '1 month') then
     raise exception 'drop_empty_trace_partition: % is not over', month;
   end if;
-  perform pg_advisory_xact_lock(7213450883);
   part := to_char(month, 'YYYYMM');
+  lock table only traces, only spans in access exclusive mode;
   if to_regclass('traces_' || part) is null or to_regclass('spans_' || part) is null then return false; end if;
-  execute format('lock table traces, spans, %I, %I in access exclusive mode', 'traces_' || part, 'spans_' || part);
+  execute format('lock table %I, %I in access exclusive mode', 'traces_' || part, 'spans_' || part);
   execute format('select exists (select from %I) or exists (select from %I)', 'traces_' || part, 'spans_' || part)
     into found;
   if found then return false; end if;
