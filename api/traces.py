@@ -25,7 +25,7 @@ from redraft.domain.live.ingest import Report, with_text
 from redraft.domain.live.items import Item
 from redraft.domain.live.rows import SpanRow
 from redraft.domain.named_prompts import check_number
-from redraft.domain.strict_json import check_fit
+from redraft.domain.strict_json import check_depth, check_fit
 from redraft.settings import Settings
 from redraft.store.ids import derived_id
 
@@ -62,7 +62,8 @@ def _item(item: TraceItem, settings: Settings) -> Item:
     ]
     metadata = trace.metadata or {}
     if messages or metadata:
-        check_fit({"trace": {"messages": messages, "metadata": metadata}})
+        check_depth("trace.metadata", metadata)
+        check_depth("trace.messages", messages)
         check_call(messages, metadata, settings)
     document = with_text(_document(trace), messages, metadata)
     report = Report(trace.trace_id, document, "trace", messages, metadata, spans)
@@ -95,7 +96,7 @@ def _span(at: str, span: SpanIn, settings: Settings) -> SpanRow:
     started_at = check_start(f"{at}.started_at", span.started_at)
     attributes = span.attributes or {}
     if attributes:
-        check_fit(attributes)
+        check_depth(f"{at}.attributes", attributes)
         check_size(f"{at}.attributes", attributes, settings.max_message_bytes)
     return SpanRow(
         span_id=span.span_id,

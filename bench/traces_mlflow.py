@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = ("mlflow", "psycopg2-binary")
+PACKAGES = ("mlflow", "psycopg[binary]")
 CLIENT = """
 import json, sys, time
 from concurrent.futures import ThreadPoolExecutor

@@ -9,6 +9,8 @@ from typing import Any
 from redraft.domain.errors import invalid
 from redraft.settings import Settings
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def check_prompt(field: str, text: str, settings: Settings) -> None:
     """Refuse a prompt that is blank or too large. Raises INVALID naming `field`."""
@@ -50,7 +52,7 @@ def check_size(field: str, value: Any, greatest: int) -> int:
 def size_of(value: Any) -> int:
     """Return how many bytes a text or structured data takes."""
     if not isinstance(value, str):
-        value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        value = _COMPACT.encode(value)
     return len(value.encode())
 
 

@@ -36,6 +36,20 @@ def check_fit(value: Any) -> None:
     _refuse_unfit(value, "", 0)
 
 
+def check_depth(field: str, value: Any) -> None:
+    """Raise INVALID naming `field` when a value is nested too deep; for what is known to hold no unfit text."""
+    if _too_deep(value, 1):
+        raise invalid(field, f"is nested deeper than {_GREATEST_DEPTH} levels")
+
+
+def _too_deep(value: Any, depth: int) -> bool:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return depth > _GREATEST_DEPTH or any(_too_deep(item, depth + 1) for item in value if isinstance(item, dict | list))
+
+
 def _parsed(body: bytes, parse_float: Callable[[str], float]) -> Any:
     try:
         return json.loads(
