@@ -9,6 +9,7 @@ from uuid import UUID
 from starlette.requests import Request
 
 from redraft.domain.errors import invalid
+from redraft.store.ids import derived_id, new_id
 
 TOKEN = "csrf"  # noqa: S105 - a field's name
 GREATEST_NOTE = 2_000
@@ -60,6 +61,11 @@ class Form:
             return tuple(UUID(value) for value in self.fields.get(name, []))
         except ValueError as error:
             raise invalid(name, "is no id") from error
+
+    def record_id(self, customer_id: UUID) -> UUID:
+        """Return the id for the record to make: the same one when the form is sent twice, and nobody else's ever."""
+        sent = self.ids("id")
+        return derived_id(customer_id, "console", sent[0]) if sent else new_id()
 
     def kept(self) -> list[tuple[str, str]]:
         """Return what was sent, but for the form's token: to show it again, or send it again."""

@@ -26,7 +26,6 @@ from redraft.domain.optimizations import (
     variants_of,
 )
 from redraft.domain.prompts import get_prompt
-from redraft.store.ids import new_id
 from redraft.store.tables import Prompt
 from workflows.optimization_contracts import OpenOptimization
 
@@ -108,11 +107,10 @@ async def trial(optimization_id: UUID, trial_id: UUID, visit: View) -> Response:
 async def start(prompt_id: UUID, act: WriterAct) -> Response:
     """Try several rewrites of a prompt against it."""
     form = act.form
-    known = form.ids("id")
     mode = form.text("mode")
     request = OpenOptimization(
         customer_id=act.principal.customer_id,
-        optimization_id=known[0] if known else new_id(),
+        optimization_id=form.record_id(act.principal.customer_id),
         prompt_id=prompt_id,
         actor=act.principal.actor,
         mode="validation" if mode == "validation" else "exploratory",

@@ -34,7 +34,6 @@ from redraft.domain.proposals import (
     ProposalRequest,
     get_proposal,
 )
-from redraft.store.ids import new_id
 from redraft.store.tables import Prompt
 
 router = PageRouter()
@@ -167,10 +166,8 @@ async def edit(proposal_id: UUID, act: WriterAct) -> Response:
 @router.post("/prompts/{prompt_id}/proposals", summary="Propose a better prompt")
 async def propose(prompt_id: UUID, act: WriterAct) -> Response:
     """Have a better prompt written from audits of the current version."""
-    # The form has the id of the record to make, so that a form sent twice opens one proposal.
-    known = act.form.ids("id")
     request = ProposalRequest(
-        id=known[0] if known else new_id(),
+        id=act.form.record_id(act.principal.customer_id),
         customer_id=act.principal.customer_id,
         prompt_id=prompt_id,
         audit_ids=act.form.ids("audit_ids"),

@@ -94,7 +94,7 @@ async def office(
         database = Database.connect(settings)
         customer = await make_customer(database, "Clinic")
         shown = await make_customer(database, "Gallery")
-        gallery = await Furnisher(database, settings, shown.id).furnish()
+        gallery = await Furnisher(database, settings, shown.id).furnish(live=False)
         gallery.username = shown.username
         world = World(settings, database, client, gemini, customer.id)
         app: FastAPI = create_app(settings, client)

@@ -71,13 +71,14 @@ class Furnisher:
     def __init__(self, database: Database, settings: Settings, customer_id: UUID, actor: str = "ada") -> None:
         self.db, self.settings, self.customer_id, self.actor = database, settings, customer_id, actor
 
-    async def furnish(self) -> Gallery:
-        """Make everything."""
+    async def furnish(self, *, live: bool = True) -> Gallery:
+        """Make everything; `live` False leaves the finished calls with outcomes out, which take seconds."""
         one = sample()
         prompt = await self.prompt(one.name, one.prompt.replace("- Ask for the caller's name and phone number.\n", ""))
         gallery = Gallery(self.customer_id, prompt.id)
         first = await self.audits(prompt.id, 3)
-        await self.calls(prompt.id, 120, 0.5, days_ago=16)
+        if live:
+            await self.calls(prompt.id, 120, 0.5, days_ago=16)
         gallery.ids["accepted"] = await self.written(prompt, first, one.prompt, "The name was never asked for.")
         await self.take(gallery.ids["accepted"], "accept", "Agreed with the front desk.")
         audits = await self.audits(prompt.id, len(one.calls))
@@ -89,7 +90,8 @@ class Furnisher:
         gallery.ids["rejected"] = await self.written(prompt, audits[:1], one.prompt + "\nBe brief.\n", "Brevity.")
         await self.take(gallery.ids["rejected"], "reject", "Too thin: one call is no evidence.")
         gallery.ids["writing"] = await self.opened(prompt, audits)
-        await self.calls(prompt.id, 140, 0.93)
+        if live:
+            await self.calls(prompt.id, 140, 0.93)
         gallery.ids["won"] = await self.experiment(prompt, 18.0, better, finish=True)
         gallery.ids["race"] = await self.experiment(prompt, 6.0, better, finish=False)
         gallery.ids["drifted"] = await self._drifted()
