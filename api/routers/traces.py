@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from redraft.domain.strict_json import parse_batch
 from redraft.domain.traces import delete_trace
 
 router = Router(prefix="/api/v1", tags=["traces"])
+_AT_ONCE = 100
 _BODY = {
     "requestBody": {
         "required": True,
@@ -38,7 +40,11 @@ async def record_traces(request: Request, principal: Writer, session: TenantSess
     items = value.get("traces") if isinstance(value, dict) else None
     if not isinstance(items, list):
         raise invalid("traces", 'send {"traces": [{"trace": {…}, "spans": [{…}]}]}')
-    read = [read_item(item, state.settings, suspect=suspect) for item in items]
+    read = []
+    for at, item in enumerate(items):
+        if at % _AT_ONCE == 0:
+            await asyncio.sleep(0)  # a large batch takes seconds, and others want an answer, too
+        read.append(read_item(item, state.settings, suspect=suspect))
     days = await trace_days_of(session, principal.customer_id, state.settings.trace_days)
     recorded = await record_items(session, principal.customer_id, read, days)
     errors = [ItemError(index=index, detail=detail) for index, detail in recorded.errors.items()]

@@ -8,9 +8,7 @@ into the same bin for ever: what was added is what is taken back.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from functools import lru_cache
-from math import ceil
 
 GREATEST_US = 366 * 24 * 3600 * 1_000_000
 """The longest duration that is recorded: a year."""
@@ -40,18 +38,3 @@ def middle_of(number: int) -> float:
         return 0.0
     low, high = edges()[number - 1], edges()[number] - 1
     return float(low) if low == high else (low * high) ** 0.5
-
-
-def quantile(counts: Iterable[tuple[float, int]], q: float) -> float | None:
-    """Return the least value that at least the fraction `q` of all are not above: `percentile_disc(q)`.
-
-    `counts` are values in ascending order and how often each occurs. None when there are none.
-    """
-    pairs = [(value, count) for value, count in counts if count > 0]
-    total = sum(count for _, count in pairs)
-    rank = max(1, ceil(q * total))  # in floating point, as PostgreSQL does it
-    for value, count in pairs:
-        rank -= count
-        if rank <= 0:
-            return value
-    return None
