@@ -7,10 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 import console
+from api.app import create_app
 from console.assets import assets
 from console.pages import HEADERS
+from redraft.settings import Settings
 from tests.console.conftest import ORIGIN, Person, browsing, form_token, sign_in, visible
 from tests.support.customers import PASSWORD, CustomerFixture
 
@@ -123,6 +126,8 @@ async def test_every_answer_has_the_strict_policy(person: Person) -> None:
         answer = await person.get(path)
         assert answer.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
         assert answer.headers["x-frame-options"] == "DENY"
+        # The API's own `no-referrer` would make browsers send forms with `Origin: null`.
+        assert answer.headers.get_list("referrer-policy") == ["same-origin"]
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert "unsafe" not in HEADERS["Content-Security-Policy"]
 
@@ -157,3 +162,32 @@ def test_no_template_switches_escaping_off_or_scripts_inline(template: Path) -> 
     source = template.read_text()
     for forbidden in ("|safe", "| safe", "autoescape", "Markup", "hx-on", "js:", "javascript:", "style=", "onclick"):
         assert forbidden not in source, forbidden
+
+
+async def test_a_fault_of_ours_is_a_page_that_tells_nothing_but_its_number(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(session: object) -> None:
+        raise LookupError("secret detail")
+
+    monkeypatch.setattr("console.routers.inbox.load_inbox", break_down)
+    answer = await person.get("/console/")
+    assert answer.status_code == 500
+    assert "Something broke on our side" in answer.text
+    assert answer.headers["x-request-id"] in answer.text
+    assert "secret detail" not in answer.text
+
+
+async def test_a_database_that_is_away_is_a_page() -> None:
+    nowhere = SecretStr("postgresql://nobody:nothing@127.0.0.1:1/none")
+    app = create_app(Settings(database_url=nowhere, secret_key=SecretStr("k" * 32)))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost", cookies={"token": "rd_x"}) as http,
+    ):
+        answer = await http.get("/console/")
+        assert answer.status_code == 503
+        assert "Out of reach for a moment" in answer.text
+        assert answer.headers["retry-after"]
+        assert (await http.get("/console/sign-in")).status_code == 200
