@@ -53,10 +53,9 @@ class System:
         return Account(**json.loads(command(*arguments, environment=self.environment)))
 
     def restart(self, **variables: str) -> None:
-        """Stop API and worker, and start them with these variables as well."""
+        """Start API and worker again, with these variables as well."""
         for process in (self.api, self.worker):
-            process.stop()
-        for process in (self.api, self.worker):
+            process.kill()
             process.spec.environment.update(variables)  # type: ignore[attr-defined]  # a dict, made below
             process.start()
         self.api.wait_ready()
