@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from api.errors import dialect_of
+from api.errors.otlp import PROTOBUF, is_otlp
 from api.errors.status import STATUS
 from api.idempotency import HEADER
 from api.routing import BODY_METHODS, Route
@@ -139,3 +140,6 @@ def _describe(route: Route, code: int, response: dict[str, Any]) -> None:
         example = dialect.body(RedraftError(kind, reason, message), "01999d2e-7b1f-7c3a-9d64-3f1f0a6f5b11")
         schema = {"$ref": f"#/components/schemas/{dialect.SCHEMA['title']}"}
         response["content"] = {"application/json": {"schema": schema, "example": example}}
+        if is_otlp(route.path):
+            binary = {"type": "string", "format": "binary", "description": "A `google.rpc.Status`."}
+            response["content"][PROTOBUF] = {"schema": binary}

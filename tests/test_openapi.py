@@ -41,9 +41,11 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+PATIENCE_S = 30
 # What bodies call the records that `one_of_each` makes.
 IN_BODIES = {"ai_id": "ai_id", "aicall_id": "aicall_id", "prompt_history_id": "history_id", "promptId": "prompt_id"}
 schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+schemathesis.serializer.alias("application/x-protobuf", "application/octet-stream")
 # Methods that a route does not know are a test of their own (tests/api/test_errors.py).
 schema.config.phases.coverage.unexpected_methods = set()
 bounded = settings(
@@ -108,7 +110,8 @@ def test_every_operation(case: Any, site: Site, session: requests.Session, shop:
     shop.open_for(case.operation.label, case.method)
     if for_records(case):
         meant_for(case, shop.ids)
-    case.call_and_validate(base_url=site.url, session=session, headers=shop.customer.headers, checks=CHECKS)
+    headers = shop.customer.headers
+    case.call_and_validate(base_url=site.url, session=session, headers=headers, checks=CHECKS, timeout=PATIENCE_S)
 
 
 def mark(case: Any) -> int:

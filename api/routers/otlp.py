@@ -15,11 +15,12 @@ from redraft.domain.live.retention import trace_days_of
 router = Router(prefix="/api/v1/otlp", tags=["traces"])
 GREATEST_COMPLAINTS = 10
 _OBJECT = {"schema": {"type": "object"}}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {
     "requestBody": {
         "required": True,
         "description": "An ExportTraceServiceRequest, perhaps with Content-Encoding: gzip.",
-        "content": {PROTOBUF: {"schema": {"type": "string", "format": "binary"}}, "application/json": _OBJECT},
+        "content": {PROTOBUF: _BINARY, "application/json": _OBJECT},
     }
 }
 
@@ -28,7 +29,12 @@ _BODY = {
     "/v1/traces",
     summary="Record OpenTelemetry spans",
     openapi_extra=_BODY,
-    responses={200: {"description": "An ExportTraceServiceResponse.", "content": {"application/json": _OBJECT}}},
+    responses={
+        200: {
+            "description": "An ExportTraceServiceResponse.",
+            "content": {"application/json": _OBJECT, PROTOBUF: _BINARY},
+        }
+    },
 )
 async def export_spans(request: Request, principal: Writer, session: TenantSession, state: State) -> Response:
     """Record spans as OpenTelemetry's exporters send them. Those that can't be recorded are counted and named."""

@@ -104,7 +104,8 @@ async def version_numbered(session: AsyncSession, name: str, number: int) -> Pro
     """Return one version of a prompt. Raises NOT_FOUND."""
     prompt = await prompt_named(session, name)
     statement = select(PromptVersion).where(PromptVersion.prompt_id == prompt.id, PromptVersion.number == number)
-    version = (await session.exec(statement)).one_or_none()
+    there_may_be = 0 < number <= GREATEST_NUMBER  # the column could not be compared with any number
+    version = (await session.exec(statement)).one_or_none() if there_may_be else None
     if version is None:
         raise not_found("prompt version")
     return version

@@ -21,6 +21,7 @@ from redraft.store.tables import Prompt, PromptVersion
 from redraft.store.tables.base import now
 
 _ONE_CREATION = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
+GREATEST_ALIAS = 2**31 - 1
 _UNFIT = re.compile(r"[/\x00-\x1f\x7f]+")
 
 
@@ -116,6 +117,8 @@ async def prompt_by_alias(session: AsyncSession, alias: UUID | int) -> PromptWit
     """Return a prompt by its id or by its number. Raises NOT_FOUND."""
     if isinstance(alias, UUID):
         return await get_prompt(session, alias)
+    if not 0 < alias <= GREATEST_ALIAS:  # the column could not even be compared with it
+        raise not_found("AI")
     found = (await session.exec(select(Prompt.id).where(Prompt.number == alias))).one_or_none()
     if found is None:
         raise not_found("AI")
