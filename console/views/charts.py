@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 WIDTH = 720
-LABELS = 210
-RIGHT = 20
+LABELS = 250
+RIGHT = 40
 ROW = 38
 TOP = 14
 

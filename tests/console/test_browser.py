@@ -21,7 +21,7 @@ from redraft.domain.prompts import get_prompt
 from redraft.domain.traces import TraceDraft, record_trace
 from redraft.settings import Settings
 from redraft.store.database import Database
-from redraft.store.tables import Proposal
+from redraft.store.tables import Optimization, Proposal
 from runtime.client import connect
 from tests.support.browser import NoBrowser, axe_source, becomes, browser, chromium, served, shows, sign_in
 from tests.support.customers import PASSWORD, CustomerFixture, make_customer
@@ -302,6 +302,20 @@ async def test_restoring_a_version(office: Office) -> None:
     await page.get_by_role("button", name="Restore version 1", exact=True).click()
     await shows(page, "restored from version 1")
     await shows(page, "Version 3 is live")
+
+
+async def test_a_scoreboard_follows_the_trials(office: Office) -> None:
+    gallery = office.gallery
+    page = await office.person(gallery.username, to=f"/console/optimizations/{gallery.ids['race']}")
+    meters = page.locator(".meters")
+    await expect(meters).to_contain_text("of at most 490")
+    async with office.world.db.tenant(gallery.customer_id) as session:
+        record = await session.get_one(Optimization, gallery.ids["race"])
+        record.trials_done = 321
+        record.scoreboard = [{**line, "difference_interval": [-1.5, 9.5]} for line in record.scoreboard]
+        session.add(record)
+    await expect(meters).to_contain_text("321")
+    await shows(page, "−1.5 … +9.5")
 
 
 async def test_applying_dismissing_and_stopping_an_optimization(office: Office) -> None:
