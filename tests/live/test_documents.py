@@ -84,6 +84,11 @@ def test_what_the_best_does_not_say_comes_from_the_best_that_does() -> None:
     )
 
 
+def test_a_word_for_the_outcome_is_kept_where_nobody_says_success() -> None:
+    later = Document("completed", START, START + timedelta(hours=3))
+    assert merge([later, Document("completed", START, outcome="won")]).whole.outcome == "won"
+
+
 def test_the_outcome_is_the_reported_one_else_that_of_the_status() -> None:
     assert Document("failed", START, success=True).known_outcome is True
     assert [Document(status, START).known_outcome for status in ("failed", "timed_out", "completed", "running")] == [
