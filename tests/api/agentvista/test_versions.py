@@ -61,6 +61,7 @@ async def test_any_two_versions_are_compared(agent: Agent) -> None:
     plain = await agent.http.get(path("texts", 2, "/diff"), headers=headers)
     assert plain.text == "--- texts/1\n+++ texts/2\n@@ -1 +1 @@\n-Be brief.\n+Be kind.\n"
     refused(await agent.get(path("texts", 5, "/diff"), against=4), 404, "prompt version not found")
+    refused(await agent.get(path("texts", 5, "/diff"), against=10**15), 404, "prompt version not found")
 
 
 async def test_an_old_version_is_restored_as_a_new_one(agent: Agent) -> None:

@@ -127,6 +127,8 @@ async def test_a_transcript_can_come_as_turns_and_the_rubric_as_the_bare_list_of
         ({"evaluation_status": "great"}, "evaluation_status"),
         ({"agent": str(uuid4())}, "agent"),
         ({"agent": 4711}, "agent"),
+        ({"agent": 10**13}, "agent"),
+        ({"agent": -(10**13)}, "agent"),
         ({"success": "yes"}, "success"),
         ({"transcript_object": [{"role": "Main Agent", "content": "x", "timestamp": "late"}]}, "transcript_object"),
     ],
