@@ -20,6 +20,7 @@ from api.routers import (
     runs,
     scenarios,
     traces,
+    usage,
     users,
 )
 from api.routing import Router
@@ -30,6 +31,7 @@ ROUTERS: list[Router] = [
     customers.router,
     users.router,
     access_keys.router,
+    usage.router,
     ais.router,
     prompt_histories.router,
     aicalls.router,
