@@ -30,7 +30,7 @@ TONE = {
 }
 ERROR = {
     "": "",
-    "invalid_audit_set": "An audit that it stands on was deleted, or is no longer complete.",
+    "invalid_audit_set": "What it stands on was deleted, is not complete, or gives no reason to change anything.",
     "audit_prompt_version_mismatch": "Its audits are of an older version of the prompt.",
     "prompt_version_drifted": "The prompt moved to another version, so this draft no longer fits it.",
     "evaluator_unavailable": "The language model could not be reached, or its budget was spent.",

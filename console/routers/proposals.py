@@ -19,6 +19,7 @@ from console.routing import PageRouter
 from console.views.audits import evidence_of, one_audit
 from console.views.diffs import compare
 from console.views.proposals import checks_of, proposals_page, standing_of
+from console.views.runs import run_evidence_of
 from console.visits import Act, View, Visit, WriterAct, see
 from redraft.domain.audits import get_audit
 from redraft.domain.drafts import edit_draft
@@ -27,7 +28,6 @@ from redraft.domain.limits import check_prompt
 from redraft.domain.paging import Cursor
 from redraft.domain.prompts import get_prompt
 from redraft.domain.proposals import (
-    OPEN_STATES,
     TERMINAL_STATES,
     DecisionRequest,
     ProposalFilter,
@@ -37,7 +37,7 @@ from redraft.domain.proposals import (
 from redraft.store.tables import Prompt
 
 router = PageRouter()
-STATES = (*OPEN_STATES, *TERMINAL_STATES)
+STATES = ("progressing", "completed", *TERMINAL_STATES)
 PAGE = 50
 ViewName = Annotated[str, Query(alias="view")]
 
@@ -84,7 +84,7 @@ async def review_page(
     prompt = await visit.session.get_one(Prompt, proposal.prompt_id)
     draft = typed.draft or proposal.proposed_prompt
     checks = checks_of(proposal.checks)
-    evidence = await evidence_of(visit.session, proposal_id)
+    evidence = await evidence_of(visit.session, proposal_id) or await run_evidence_of(visit.session, proposal)
     return await visit.page(
         "proposal.html",
         status,

@@ -35,7 +35,7 @@ _RECENT = "coalesce(r.updated_at, r.created_at) > now() - interval '7 days'"
 _UNDECIDED = "r.status = 'completed' and r.applied_variant_id is null and r.dismissed_at is null"
 _WAITING = f"{_PROPOSALS} r.status = 'completed' union all {_OPTIMIZATIONS} {_UNDECIDED} and r.error <> 'drifted'"
 _RUNNING = (
-    f"{_PROPOSALS} r.status = 'progressing' union all {_OPTIMIZATIONS} r.status in ('queued', 'running')"
+    f"{_PROPOSALS} r.status in ('queued', 'progressing') union all {_OPTIMIZATIONS} r.status in ('queued', 'running')"
     f" union all {_AUDITS} r.status = 'progressing'"
 )
 _FAILED = (
