@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -28,12 +29,13 @@ from redraft.domain.runs.content import (
     RunStatus,
 )
 from redraft.domain.runs.records import RunChange, RunDraft
-from redraft.domain.runs.transcript import Turn, text_of, turns_of
+from redraft.domain.runs.transcript import MAX_CONTENT_CHARS, Turn, text_of, turns_of
 from redraft.store.tables import Run
 
 _DURATION = re.compile(r"(\d{1,5}):([0-5]\d)")
+Rubric = Annotated[list[RubricEntry], Field(max_length=500)]
 ShortText = Annotated[str, Field(max_length=1_000)]
-Text = Annotated[str, Field(max_length=262_144)]
+Text = Annotated[str, Field(max_length=65_536)]
 
 
 def _agent(value: Any) -> Any:
@@ -42,6 +44,20 @@ def _agent(value: Any) -> Any:
 
 
 AgentId = Annotated[StrictInt | UUID, BeforeValidator(_agent), Field(description="The AI's id, or its number.")]
+
+
+def _text_of_time(value: Any) -> Any:
+    """Refuse a number, which could be seconds or milliseconds. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("must be a time such as 2026-01-15T10:00:00Z")
+    return value
+
+
+def _readable(text: str) -> str:
+    """Return a transcript that can be read as turns. Raises ValueError."""
+    if any(len(turn.content) > MAX_CONTENT_CHARS for turn in turns_of(text)):
+        raise ValueError(f"has a turn of more than {MAX_CONTENT_CHARS:,} characters")
+    return text
 
 
 class RunFields(Body):
@@ -56,13 +72,19 @@ class RunFields(Body):
     result_name: ShortText | None = None
     expected_outcome_prompt: Text | None = None
     expected_outcome: ExpectedOutcome | None = None
-    evaluation: RunEvaluation | None = Field(
+    evaluation: RunEvaluation | Rubric | None = Field(
         default=None, description="The metrics; the bare list of a rubric is taken as `rubric`."
     )
-    rubric: list[RubricEntry] | None = Field(default=None, max_length=500)
-    transcript: str | None = Field(default=None, description="`[MM:SS] Speaker: text`, a line for each turn.")
+    rubric: Rubric | None = None
+    transcript: Annotated[str, AfterValidator(_readable)] | None = Field(
+        default=None,
+        description="`[MM:SS] Speaker: text`, a line for each turn.",
+        examples=["[00:01] Testing Agent: Hello."],
+    )
     transcript_object: list[Turn] | None = Field(default=None, max_length=5_000)
-    duration: str | None = Field(default=None, pattern=rf"^{_DURATION.pattern}$", description="MM:SS.")
+    duration: str | None = Field(
+        default=None, pattern=rf"^{_DURATION.pattern}$", description="MM:SS.", examples=["00:42"]
+    )
     voice_recording_url: Annotated[str, Field(max_length=4_000)] | None = None
     email_id: Identifier | None = None
     status: RunStatus | None = None
@@ -71,7 +93,7 @@ class RunFields(Body):
     success: StrictBool | None = None
     is_reviewed: StrictBool | None = None
     feedback: Text | None = None
-    executed_at: AwareDatetime | None = None
+    executed_at: Annotated[AwareDatetime, BeforeValidator(_text_of_time)] | None = None
     outbound_number: ShortText | None = None
     inbound_number: ShortText | None = None
     critical_categories: list[Any] | None = Field(default=None, max_length=100)
@@ -85,23 +107,10 @@ class RunFields(Body):
     testing_channel_index: StrictInt | None = None
     run_type: ShortText | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _rubric_as_evaluation(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("evaluation"), list):
-            data = {**data, "rubric": data.get("rubric") or data["evaluation"]}
-            del data["evaluation"]
-        return data
-
     @model_validator(mode="after")
     def _one_transcript(self) -> Self:
-        if self.transcript is None:
-            return self
-        try:
-            turns = turns_of(self.transcript)
-        except ValueError as error:
-            raise ValueError(f"transcript {error}") from error
-        if self.transcript_object is not None and self.transcript_object != turns:
+        said = self.transcript_object
+        if self.transcript is not None and said is not None and said != turns_of(self.transcript):
             raise ValueError("transcript and transcript_object say different things; send one of them")
         return self
 
@@ -114,6 +123,9 @@ class RunFields(Body):
     def content(self) -> dict[str, Any]:
         """Return what was sent and has no column, the transcript as turns."""
         sent = self.model_dump(mode="json", exclude_unset=True, exclude={*_COLUMNS, "transcript", "transcript_object"})
+        if isinstance(sent.get("evaluation"), list):
+            sent["rubric"] = sent.get("rubric") or sent["evaluation"]
+            del sent["evaluation"]
         turns = self.turns()
         if turns is not None:
             sent["transcript_object"] = [turn.model_dump() for turn in turns]

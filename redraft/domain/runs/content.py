@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 RunStatus = Literal[
     "running",
@@ -19,9 +19,11 @@ RunStatus = Literal[
     "scaling_up",
 ]
 EvaluationStatus = Literal["success", "failure", "reviewed_success", "reviewed_failure"]
-Identifier = int | str
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Explanation = Annotated[list[str], Field(default_factory=list, max_length=100)]
+Name = Annotated[str, Field(max_length=1_000)]
+Sentence = Annotated[str, Field(max_length=10_000)]
+Identifier = StrictInt | Name
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # an integer is one, a truth value is not
+Explanation = Annotated[list[Sentence], Field(default_factory=list, max_length=100)]
 
 
 class Part(BaseModel):
@@ -33,8 +35,8 @@ class Part(BaseModel):
 class OutcomeAlignment(Part):
     """One thing that was expected, the part of the prompt that asks for it, and whether it came about."""
 
-    outcome: str = ""
-    prompt_part: str | None = ""
+    outcome: Sentence = ""
+    prompt_part: Sentence | None = ""
     aligned: bool | None = None
 
 
@@ -50,10 +52,10 @@ class Metric(Part):
     """One metric of an evaluation. `type` names its scale, such as binary_qualitative, rating or numeric."""
 
     id: Identifier | None = None
-    name: str = ""
-    type: str | None = ""
+    name: Name = ""
+    type: Name | None = ""
     score: Number | None = None
-    enum: str | None = None
+    enum: Name | None = None
     value: Any = None
     explanation: Explanation
     extra: Any = None
@@ -69,9 +71,9 @@ class RubricEntry(Part):
     """One metric held against its condition."""
 
     metric_id: Identifier | None = None
-    metric_name: str = ""
+    metric_name: Name = ""
     value: Any = None
     explanation: Explanation
     passed: bool | None = None
-    conditions: str | None = ""
+    conditions: Sentence | None = ""
     expected_conditions: Any = None

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MAX_CONTENT_CHARS = 32_768
 _TIME = r"\d{2,}:\d{2}(?::\d{2})?"
 _ROLE = r"[^\s:\[\]](?:[^:\n]*[^\s:])?"
 _BEGINNING = re.compile(rf"\[(?P<time>{_TIME})\] (?P<role>{_ROLE}):(?: (?P<content>.*))?", re.DOTALL)
@@ -25,9 +26,9 @@ class Turn(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    role: str = Field(pattern=rf"^{_ROLE}$", max_length=100)
-    content: str
-    timestamp: str = Field(pattern=rf"^{_TIME}$", max_length=12)
+    role: str = Field(pattern=rf"^{_ROLE}$", max_length=100, examples=["Testing Agent"])
+    content: str = Field(max_length=MAX_CONTENT_CHARS, examples=["Hello."])
+    timestamp: str = Field(pattern=rf"^{_TIME}$", max_length=12, examples=["00:01"])
 
 
 def turns_of(text: str) -> list[Turn]:

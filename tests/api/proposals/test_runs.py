@@ -121,7 +121,7 @@ async def test_a_transcript_can_come_as_turns_and_the_rubric_as_the_bare_list_of
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"transcript": "Hello there"}, "non_field_errors"),
+        ({"transcript": "Hello there"}, "transcript"),
         ({"duration": "soon"}, "duration"),
         ({"status": "done"}, "status"),
         ({"evaluation_status": "great"}, "evaluation_status"),

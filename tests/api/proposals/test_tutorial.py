@@ -14,7 +14,17 @@ SEED_004 = {
     *["rationale", "status", "error", "applied_prompt_history_id", "tm_create", "tm_update", "tm_delete"],
 }
 OURS = {
-    *["generated_prompt", "language", "model", "prompt_tokens", "output_tokens", "cost_usd", "checks", "changes"],
+    *[
+        "run_ids",
+        "generated_prompt",
+        "language",
+        "model",
+        "prompt_tokens",
+        "output_tokens",
+        "cost_usd",
+        "checks",
+        "changes",
+    ],
     *["decided_by", "note", "tm_decided", "workflow_id"],
 }
 URL = "/v1.0/aipromptproposals"
