@@ -18,7 +18,7 @@ from tests.support.fake_gemini import FakeGemini
 from tests.support.model_replies import Json, error, ok
 from tests.support.terminal import Terminal
 
-pytestmark = [pytest.mark.slow, pytest.mark.kill, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.kill, pytest.mark.timeout(600)]
 
 Start = Callable[..., Terminal]
 

@@ -353,6 +353,7 @@ async def test_many_tabs_share_one_stream(office: Office) -> None:
     assert answer.ok
 
 
+@pytest.mark.long
 async def test_axe_finds_nothing_serious_on_any_page(office: Office) -> None:
     script = axe_source()
     found: dict[str, list[str]] = {}

@@ -80,6 +80,7 @@ async def test_neither_logs_nor_temporal_hold_texts_or_credentials(system: Syste
     assert found_in(system.logs(), [account.customer_id])
 
 
+@pytest.mark.long
 async def test_with_codec_keys_not_even_payloads_can_be_read(system: System) -> None:
     key = base64.b64encode(bytes(range(32))).decode()
     system.restart(REDRAFT_CODEC_KEYS=f"first:{key}", REDRAFT_TASK_QUEUE="encrypted")

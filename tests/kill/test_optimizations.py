@@ -23,7 +23,7 @@ from tests.support.scripted_model import ScriptedWorld, with_quality
 from tests.support.wait import until
 from tests.support.worlds import World
 
-pytestmark = [pytest.mark.kill, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.long, pytest.mark.kill, pytest.mark.timeout(500)]
 CONTROL, VARIANT = 0.4, 0.6
 SEED = 6  # of the experiment: its verdict takes 200 trials
 FEWEST_TRIALS = 200

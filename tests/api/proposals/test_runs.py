@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 from sqlmodel import select
 
 from redraft.store.database import Database
@@ -222,6 +223,26 @@ async def test_waiting_for_the_improvement_answers_it(bench: Bench, desk: Desk) 
     improved = answered(await bench.send("POST", "/improve_prompt/", json=body), 200)
     assert improved["improved_prompt"].startswith(PROMPT)
     assert improved["summary_of_changes"]
+
+
+async def test_who_waits_too_long_is_told_how_to_poll(bench: Bench, desk: Desk, app: FastAPI) -> None:
+    desk.gemini.default(hang())
+    app.state.redraft.settings.improve_wait_s = 0.3
+    run = await bench.run()
+    job = answered(await bench.send("POST", "/improve_prompt/", json={"run_ids": [run["id"]]}), 202)
+    desk.gemini.default(auto())
+    desk.gemini.release()
+    assert (await bench.until(job["progress_id"], "completed"))["output"]["improved_prompt"].startswith(PROMPT)
+
+
+async def test_three_runs_are_evidence_together(bench: Bench, desk: Desk) -> None:
+    spoken = [f"[00:01] Testing Agent: A table for {number}." for number in (2, 3, 4)]
+    runs = [(await bench.run(transcript=text))["id"] for text in spoken]
+    progress_id = await bench.improve(*runs)
+    await bench.until(progress_id, "completed")
+    read = desk.gemini.calls[0].text
+    assert all(f"A table for {number}." in read for number in (2, 3, 4))
+    assert (await desk.read(progress_id))["run_ids"] == runs
 
 
 async def test_another_text_is_improved_as_given_and_cant_be_accepted(bench: Bench, desk: Desk) -> None:
