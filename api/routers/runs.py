@@ -28,7 +28,15 @@ from redraft.domain.limits import check_prompt
 from redraft.domain.prompts import prompt_by_alias
 from redraft.domain.runs.content import RunStatus
 from redraft.domain.runs.improve import ImproveRequest, Progress, get_progress, queue_proposal
-from redraft.domain.runs.records import create_run, delete_run, get_run, list_runs, runs_by_number, update_run
+from redraft.domain.runs.records import (
+    create_run,
+    delete_run,
+    get_run,
+    list_runs,
+    lock_run,
+    runs_by_number,
+    update_run,
+)
 from runtime.starts import proposal_workflow_id
 
 router = Router(prefix="/test_framework/v1/runs", tags=["runs"])
@@ -209,8 +217,8 @@ async def read_run(run_id: RunId, principal: Reader, session: TenantSession) -> 
 @router.patch("/{run_id}", summary="Correct a run")
 async def correct_run(run_id: RunId, body: RunPatch, principal: Writer, session: TenantSession) -> RunAnswer:
     """Change the fields given; what the run counted in the figures changes with it."""
-    run = await get_run(session, run_id, for_update=True)
-    return RunAnswer.of(await update_run(session, run_id, body.onto(run)))
+    run = await lock_run(session, run_id)
+    return RunAnswer.of(await update_run(session, run, body.onto(run)))
 
 
 @router.delete("/{run_id}", status_code=204, summary="Delete a run")

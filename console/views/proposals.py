@@ -131,12 +131,7 @@ class CheckView:
 def checks_of(checks: list[dict[str, Any]]) -> list[CheckView]:
     """Return the checks on a draft, what stands against it first."""
     ranks = {"failed": 0, "noted": 1, "ok": 2}
-    shown = [
-        CheckView(
-            check["name"], "ok" if check["passed"] else "failed" if check["blocking"] else "noted", check["message"]
-        )
-        for check in checks
-    ]
+    shown = [CheckView(check["name"], _tone(check), check["message"]) for check in checks]
     return sorted(shown, key=lambda check: ranks[check.tone])
 
 

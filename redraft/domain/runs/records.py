@@ -20,6 +20,7 @@ from redraft.domain.traces import (
     amend_trace,
     delete_trace,
     find_trace,
+    lock_key,
     record_trace,
     withdraw_runs,
 )
@@ -131,10 +132,23 @@ def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-async def get_run(session: AsyncSession, number: int, *, for_update: bool = False) -> Run:
+async def get_run(session: AsyncSession, number: int) -> Run:
     """Return a run by its number. Raises NOT_FOUND."""
     statement = select(Run).where(Run.number == number, col(Run.deleted_at).is_(None))
-    run = (await session.exec(statement.with_for_update() if for_update else statement)).one_or_none()
+    run = (await session.exec(statement)).one_or_none()
+    if run is None:
+        raise not_found("run")
+    return run
+
+
+async def lock_run(session: AsyncSession, number: int) -> Run:
+    """Return a run, locked until the transaction ends. Raises NOT_FOUND.
+
+    Its trace's key is locked first, as whoever erases the trace does, so that the two never wait in a circle.
+    """
+    await lock_key(session, (await get_run(session, number)).trace_id)
+    statement = select(Run).where(Run.number == number, col(Run.deleted_at).is_(None)).with_for_update()
+    run = (await session.exec(statement.execution_options(populate_existing=True))).one_or_none()
     if run is None:
         raise not_found("run")
     return run
@@ -176,9 +190,8 @@ class RunChange:
     duration_ms: float | None = None
 
 
-async def update_run(session: AsyncSession, number: int, change: RunChange) -> Run:
-    """Correct a run and its trace: what it counted is taken back, what it counts now is added. Raises NOT_FOUND."""
-    run = await get_run(session, number, for_update=True)
+async def update_run(session: AsyncSession, run: Run, change: RunChange) -> Run:
+    """Correct a locked run and its trace: what it counted is taken back, what it counts now is added."""
     run.status, run.evaluation_status, run.success = change.status, change.evaluation_status, change.success
     run.content, run.updated_at = change.content, now()
     session.add(run)
