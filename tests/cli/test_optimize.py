@@ -25,7 +25,7 @@ Optimize = Callable[..., Terminal]
 @pytest.fixture
 async def lab(database_url: str, temporal: TemporalServer, gemini: FakeGemini) -> AsyncIterator[Lab]:
     """A worker, and a prompt whose one variant is clearly better."""
-    script = ScriptedWorld(qualities=(0.97,), coupling=1.0)
+    script = ScriptedWorld(qualities=(1.0,), coupling=1.0)
     async with laboratory(database_url, temporal.address, gemini, script) as made:
         yield made
 
@@ -66,7 +66,7 @@ async def test_a_person_watches_and_applies(optimize: Optimize, lab: Lab) -> Non
     assert re.search(r"running · 0 of at most \d+ trials", shown), shown
     assert re.search(r"completed · \d+ of at most \d+ trials, 0\.\d{4} USD", shown), shown
     assert re.search(r"│ Variant A +│ +\d+ │ +100\.0 │ +\+\d+\.\d", shown), shown
-    assert "+Greet the guest. QUALITY=0.97" in shown
+    assert "+Greet the guest. QUALITY=1.0" in shown
     terminal.press("y\r")
     assert await asyncio.to_thread(terminal.end) == 0
     assert "Applied: the prompt has a new version." in terminal.shown

@@ -11,7 +11,7 @@ from tests.support.scripted_model import ScriptedWorld, with_quality
 from tests.support.worlds import eventually
 
 Json = dict[str, Any]
-SCRIPT = ScriptedWorld(qualities=(0.97, 0.2), coupling=1.0)
+SCRIPT = ScriptedWorld(qualities=(1.0, 0.2), coupling=1.0)
 OPTIMIZATIONS = "/api/v1/optimizations"
 
 

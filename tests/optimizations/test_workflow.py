@@ -30,7 +30,7 @@ def make_lab(database_url: str, temporal: TemporalServer, gemini: FakeGemini) ->
 
 @pytest.fixture
 async def lab(make_lab: MakeLab) -> AsyncIterator[Lab]:
-    async with make_lab(ScriptedWorld(qualities=(0.97,), coupling=1.0)) as made:
+    async with make_lab(ScriptedWorld(qualities=(1.0,), coupling=1.0)) as made:
         yield made
 
 
@@ -85,7 +85,7 @@ async def test_no_winner_is_named_when_no_variant_is_better(make_lab: MakeLab) -
 
 
 async def test_a_faulty_cell_counts_for_no_arm(make_lab: MakeLab) -> None:
-    script = ScriptedWorld(qualities=(0.97,), coupling=1.0, fault_rate=0.5)
+    script = ScriptedWorld(qualities=(1.0,), coupling=1.0, fault_rate=0.5)
     async with make_lab(script) as lab:
         optimization_id = await lab.start()
         record = await lab.until(optimization_id, "completed", "failed")

@@ -17,7 +17,7 @@ from tests.support.scripted_model import ScriptedWorld, with_quality
 from tests.support.worlds import World, eventually, world
 from workflows.optimization_contracts import OpenOptimization
 
-CONTROL_QUALITY = 0.3
+CONTROL_QUALITY = 0.1
 # Small enough for a test, large enough for the rule to see that .97 beats .3 when all arms meet the same luck.
 SMALL = {"exploratory_cells": 12, "look_every_cells": 4}
 
