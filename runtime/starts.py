@@ -136,14 +136,25 @@ class Starter:
         """See that an audit's workflow runs."""
         await self.client.start_workflow(
             AuditWorkflow.run,
-            AuditRef(customer_id=customer_id, audit_id=audit_id, limits=self._limits()),
+            AuditRef(
+                customer_id=customer_id,
+                audit_id=audit_id,
+                limits=self._limits(),
+                console_url=self._console_url("audits", audit_id),
+            ),
             id=audit_workflow_id(audit_id),
             static_summary="Audit of one call",
             **self._options(customer_id, prompt_id),
         )
 
     def _proposal_input(self, customer_id: UUID, proposal_id: UUID, *, resume: bool) -> ProposalInput:
-        return ProposalInput(customer_id=customer_id, proposal_id=proposal_id, resume=resume, limits=self._limits())
+        return ProposalInput(
+            customer_id=customer_id,
+            proposal_id=proposal_id,
+            resume=resume,
+            limits=self._limits(),
+            console_url=self._console_url("proposals", proposal_id),
+        )
 
     def _optimization_input(self, customer_id: UUID, optimization_id: UUID, *, resume: bool) -> OptimizationInput:
         return OptimizationInput(
@@ -152,7 +163,12 @@ class Starter:
             resume=resume,
             limits=self._limits(),
             side_by_side=self.settings.trials_side_by_side,
+            console_url=self._console_url("optimizations", optimization_id),
         )
+
+    def _console_url(self, kind: str, record_id: UUID) -> str:
+        """Return the address of a record's page, shown beside its run."""
+        return f"{self.settings.public_url.rstrip('/')}/console/{kind}/{record_id}"
 
     def _limits(self) -> ModelLimits:
         # A small model asks many short questions in one activity; a large one at most twice.

@@ -7,7 +7,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.audits import AuditActivities, JudgeActivities
-    from workflows import attributes
+    from workflows import attributes, details
     from workflows.contracts import AuditRef, AuditState, FailAudit
     from workflows.options import database_options, model_failure, model_options
 
@@ -19,10 +19,10 @@ class AuditWorkflow:
     @workflow.run
     async def run(self, ref: AuditRef) -> str:
         """Judge the call and return the status that the record ended in."""
-        workflow.set_current_details("The model judges the call, turn by turn.")
+        details.show("The model judges the call, turn by turn.", ref.console_url)
         state = await self._judge(ref)
         workflow.upsert_search_attributes([attributes.STATUS.value_set(state.status)])
-        workflow.set_current_details(f"Closed: **{state.status}**.")
+        details.show(f"Closed: **{state.status}**.", ref.console_url)
         return state.status
 
     async def _judge(self, ref: AuditRef) -> AuditState:

@@ -26,6 +26,7 @@ class ProposalInput(BaseModel):
     proposal_id: UUID
     resume: bool = False
     limits: ModelLimits = ModelLimits()
+    console_url: str = ""
 
 
 class ProposalRef(BaseModel):
@@ -118,6 +119,7 @@ class AuditRef(BaseModel):
     customer_id: UUID
     audit_id: UUID
     limits: ModelLimits = ModelLimits()
+    console_url: str = ""
 
 
 class FailAudit(BaseModel):

@@ -21,6 +21,7 @@ class OptimizationInput(BaseModel):
     resume: bool = False
     limits: ModelLimits = ModelLimits()
     side_by_side: int = 10
+    console_url: str = ""
 
 
 class OptimizationRef(BaseModel):

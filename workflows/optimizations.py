@@ -14,7 +14,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.optimizations import OptimizationActivities
     from activities.trials import TrialActivities
-    from workflows import attributes
+    from workflows import attributes, details
     from workflows.optimization_contracts import (
         RUNNING,
         Conclusion,
@@ -280,7 +280,8 @@ class OptimizationWorkflow:
         state = self._state
         reason = f" ({state.reason})" if state.reason else ""
         waits = "\n\nWaiting for **apply** or **dismiss**." if state.open and state.status == "completed" else ""
-        workflow.set_current_details(f"**{state.status or 'opening'}**{reason}\n\n{self._summary}{waits}")
+        text = f"**{state.status or 'opening'}**{reason}\n\n{self._summary}{waits}"
+        details.show(text, self._start.console_url)
 
 
 def _budget_or(error: ActivityError) -> Exception:

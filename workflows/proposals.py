@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.proposals import DraftActivities, ProposalActivities
-    from workflows import attributes
+    from workflows import attributes, details
     from workflows.contracts import (
         TERMINAL,
         DecideProposal,
@@ -253,7 +253,8 @@ class ProposalWorkflow:
             "waiting": "A draft is **waiting for a decision**: `accept` or `reject`.",
             "closed": f"Closed: **{self._status}**{reason}.",
         }
-        workflow.set_current_details(
+        details.show(
             f"**{self._status or 'opening'}**{reason}\n\n{lines[stage]}\n\n"
-            f"Tokens: {self._tokens[0]} in, {self._tokens[1]} out."
+            f"Tokens: {self._tokens[0]} in, {self._tokens[1]} out.",
+            self._start.console_url,
         )
