@@ -32,6 +32,7 @@ TABLES = sorted(set(SQLModel.metadata.tables) - MACHINERY)
 CUSTOMERS_OWN = sorted(
     {"prompts", "prompt_versions", "audits", "runs", "proposals", "proposal_audits", "proposal_runs", "decisions"}
     | {"optimizations", "variants", "trials", "personas", "scenarios"}
+    | {"schedules", "schedule_runs"}
 )
 
 

@@ -7,6 +7,7 @@ from redraft.store.tables.optimizations import Optimization, Persona, Scenario, 
 from redraft.store.tables.prompts import Prompt, PromptVersion
 from redraft.store.tables.proposals import Decision, Proposal, ProposalAudit
 from redraft.store.tables.runs import ProposalRun, Run
+from redraft.store.tables.schedules import Schedule, ScheduleRun, ScheduleSpend
 from redraft.store.tables.traces import (
     LatencyBin,
     LatencyValue,
@@ -38,6 +39,9 @@ __all__ = [
     "RateWindow",
     "Run",
     "Scenario",
+    "Schedule",
+    "ScheduleRun",
+    "ScheduleSpend",
     "Secret",
     "Span",
     "Spend",

@@ -28,6 +28,7 @@ class Audit(Record, table=True):
     prompt_id: UUID = Field(foreign_key="prompts.id")
     prompt_version_id: UUID = Field(foreign_key="prompt_versions.id")
     trace_id: UUID
+    schedule_id: UUID | None = Field(default=None, foreign_key="schedules.id")
     status: str = "progressing"
     source: str = "model"
     language: str = ""

@@ -49,6 +49,7 @@ class ModelCall(Record, table=True):
     subject_id: UUID
     prompt_id: UUID | None = None
     optimization_id: UUID | None = None
+    schedule_id: UUID | None = None
     step: int
     month: date
     model: str

@@ -65,6 +65,7 @@ class Optimization(Record, table=True):
 
     prompt_id: UUID = Field(foreign_key="prompts.id")
     basis_version_id: UUID = Field(foreign_key="prompt_versions.id")
+    schedule_id: UUID | None = Field(default=None, foreign_key="schedules.id")
     original_prompt: str
     mode: str = "exploratory"
     variant_count: int = 3

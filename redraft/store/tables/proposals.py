@@ -39,6 +39,7 @@ class Proposal(Record, table=True):
 
     prompt_id: UUID = Field(foreign_key="prompts.id")
     basis_version_id: UUID = Field(foreign_key="prompt_versions.id")
+    schedule_id: UUID | None = Field(default=None, foreign_key="schedules.id")
     original_prompt: str
     detached: bool = False
     focus: dict[str, Any] = json_field()
