@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -15,6 +15,7 @@ TOKEN = "csrf"  # noqa: S105 - a field's name
 GREATEST_NOTE = 2_000
 _KEPT = "redraft.console.form"
 _GREATEST_FIELDS = 1_000
+_NOT_KEPT = frozenset({TOKEN, "password"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,26 @@ class Form:
         return derived_id(customer_id, "console", sent[0]) if sent else new_id()
 
     def kept(self) -> list[tuple[str, str]]:
-        """Return what was sent, but for the form's token: to show it again, or send it again."""
-        return [(name, value) for name, values in self.fields.items() if name != TOKEN for value in values]
+        """Return what was sent, to show it again or send it again; the form's token and passwords are not kept."""
+        return [(name, value) for name, values in self.fields.items() if name not in _NOT_KEPT for value in values]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What somebody typed into the form `doing` that could not be done, and the `problem` with it; else empty."""
+
+    doing: str = ""
+    problem: str = ""
+    form: Form = field(default_factory=lambda: Form({}))
+    status: int = 200
+
+    def of(self, doing: str, name: str, default: str = "") -> str:
+        """Return what was typed into a field of a form, the default when it was not this form."""
+        return self.form.text(name) if self.doing == doing else default
+
+    def picked(self, doing: str, name: str, value: str, default: bool = False) -> bool:
+        """Return whether a value of a field was chosen, the default when it was not this form."""
+        return value in self.form.fields.get(name, ()) if self.doing == doing else default
 
 
 async def read_form(request: Request) -> Form:

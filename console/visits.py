@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from api.credentials import credential_of
 from api.dependencies import Admin, AppState, Principal, Reader, Scope, State, TenantSession, Writer
 from console import pages
-from console.forms import TOKEN, Form, read_form
+from console.forms import TOKEN, Form, Typed, read_form
 from console.sessions import check_form_token, form_token
 from redraft.domain.customers import get_customer
 
@@ -38,13 +38,15 @@ class Visit:
         """Whether this person may manage access keys."""
         return self.principal.scope.includes(Scope.ADMIN)
 
-    async def page(self, template: str, code: int = 200, **context: Any) -> HTMLResponse:
-        """Return a page within the layout."""
+    async def page(self, template: str, typed: Typed | None = None, **context: Any) -> HTMLResponse:
+        """Return a page within the layout; `typed` is a form that could not be done."""
         customer = await get_customer(self.session, self.principal.customer_id)
+        typed = typed or Typed()
         return pages.html(
             template,
-            code,
+            typed.status,
             visit=self,
+            typed=typed,
             customer=customer.name,
             csrf=await form_token_of(self.request, self.state),
             path=self.request.scope["path"],

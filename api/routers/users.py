@@ -5,20 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from api.dependencies import Admin, NewId, PageSize, PageToken, Principal, TenantSession
+from api.dependencies import Admin, NewId, PageSize, PageToken, TenantSession
 from api.routing import Router
 from api.schemas.accounts import UserCreate, UserRecord, UserUpdate
 from api.schemas.common import PageOf
-from redraft.domain.customers import (
-    create_user,
-    delete_user,
-    get_user,
-    list_users,
-    set_disabled,
-    set_password,
-    set_role,
-)
-from redraft.domain.errors import conflict
+from redraft.domain.customers import create_user, get_user, list_users
+from redraft.domain.users import UserChange, change_user, remove_user
 
 router = Router(prefix="/v1.0/users", tags=["users"])
 _OWN: dict[int | str, dict[str, Any]] = {409: {"description": "It would take away the caller's own access."}}
@@ -48,26 +40,11 @@ async def read(user_id: UUID, principal: Admin, session: TenantSession) -> UserR
 @router.patch("/{user_id}", operation_id="update_user", summary="Change a user", responses=_OWN)
 async def change(user_id: UUID, body: UserUpdate, principal: Admin, session: TenantSession) -> UserRecord:
     """Change role or password, disable or enable; it holds from the user's next request on."""
-    user = await get_user(session, user_id)
-    if body.disabled or (body.role is not None and body.role.value != user.role):
-        _refuse_own(principal, user_id)
-    if body.role is not None:
-        set_role(session, user, body.role)
-    if body.disabled is not None:
-        set_disabled(session, user, body.disabled)
-    if body.password is not None:
-        await set_password(session, user, body.password)
-    return UserRecord.of(user)
+    change = UserChange(body.role, body.disabled, body.password)
+    return UserRecord.of(await change_user(session, principal, user_id, change))
 
 
 @router.delete("/{user_id}", operation_id="delete_user", summary="Delete a user", responses=_OWN)
 async def delete(user_id: UUID, principal: Admin, session: TenantSession) -> UserRecord:
     """Delete a user; it is refused at once."""
-    _refuse_own(principal, user_id)
-    return UserRecord.of(await delete_user(session, user_id))
-
-
-def _refuse_own(principal: Principal, user_id: UUID) -> None:
-    """Nobody locks themselves out by mistake. Raises OWN_USER."""
-    if principal.user_id == user_id:
-        raise conflict("OWN_USER", "you cannot take away your own access; another administrator can")
+    return UserRecord.of(await remove_user(session, principal, user_id))

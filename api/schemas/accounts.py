@@ -12,13 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.rendering import tm
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Moment, Tm
 from redraft.domain.access import Role, Scope
-from redraft.domain.customers import NewKey
-from redraft.domain.passwords import GREATEST_PASSWORD
+from redraft.domain.customers import GREATEST_USERNAME, NewKey
+from redraft.domain.passwords import GREATEST_PASSWORD, LEAST_PASSWORD
 from redraft.store.tables import AccessKey, Customer, User
 
 _EXAMPLE_KEY = "rd_" + "x" * 43
 Usd = Annotated[Decimal, Field(ge=0, lt=10**9, decimal_places=9)]
-Password = Annotated[str, Field(min_length=8, max_length=GREATEST_PASSWORD, examples=["correct horse battery staple"])]
+Password = Annotated[
+    str, Field(min_length=LEAST_PASSWORD, max_length=GREATEST_PASSWORD, examples=["correct horse battery staple"])
+]
 Name = Annotated[str, Field(max_length=255)]
 
 
@@ -91,7 +93,7 @@ class CustomerRecord(BaseModel):
 class UserCreate(Body):
     """A person to let in."""
 
-    username: Annotated[str, Field(min_length=1, max_length=255)] = Field(examples=["ada"])
+    username: Annotated[str, Field(min_length=1, max_length=GREATEST_USERNAME)] = Field(examples=["ada"])
     password: Password
     role: Role = Field(default=Role.MANAGER, description="viewer reads, manager also decides, admin also manages.")
 

@@ -9,7 +9,9 @@ from uuid import UUID
 from fastapi import Query
 from starlette.responses import Response
 
-from api.errors.status import STATUS
+from console.forms import Typed
+from console.refusals import refuse
+from console.routers.prompts import show_prompt
 from console.routing import PageRouter
 from console.views.diffs import compare
 from console.views.optimizations import board_of, state_of_record
@@ -17,7 +19,7 @@ from console.views.proposals import prompt_names
 from console.views.trials import PAGE as TRIALS
 from console.views.trials import Wanted, pair_of, trial_page
 from console.visits import Act, View, Visit, WriterAct, see
-from redraft.domain.errors import Kind, RedraftError, invalid
+from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.optimizations import (
     GREATEST_VARIANT_COUNT,
     OptimizationDecision,
@@ -52,10 +54,8 @@ async def show(optimization_id: UUID, visit: View) -> Response:
     return await optimization_page(visit, optimization_id)
 
 
-async def optimization_page(
-    visit: Visit, optimization_id: UUID, *, problem: str = "", note: str = "", code: int = 200
-) -> Response:
-    """Return an optimization's page; `problem` is what could not be done."""
+async def optimization_page(visit: Visit, optimization_id: UUID, typed: Typed | None = None) -> Response:
+    """Return an optimization's page; `typed` is what could not be done."""
     board = await board_of(visit.session, optimization_id)
     record = await get_optimization(visit.session, optimization_id)
     prompt = await visit.session.get_one(Prompt, record.prompt_id)
@@ -63,7 +63,7 @@ async def optimization_page(
     scenarios = {str(one["id"]): str(one.get("name", "")) for one in record.scenarios}
     return await visit.page(
         "optimization.html",
-        code,
+        typed,
         board=board,
         record=record,
         prompt=prompt,
@@ -71,8 +71,6 @@ async def optimization_page(
         winner=(record.results or {}).get("winningVariantId") or "",
         regressions=(record.results or {}).get("regressions", []),
         scenarios=scenarios,
-        problem=problem,
-        note=note,
         address=f"/console/optimizations/{optimization_id}",
     )
 
@@ -106,9 +104,20 @@ async def trial(optimization_id: UUID, trial_id: UUID, visit: View) -> Response:
 @router.post("/prompts/{prompt_id}/optimizations", summary="Start an optimization")
 async def start(prompt_id: UUID, act: WriterAct) -> Response:
     """Try several rewrites of a prompt against it."""
+    try:
+        request = _request(act, prompt_id)
+        async with act.look() as visit:
+            await get_prompt(visit.session, prompt_id)  # what can be refused by reading starts no workflow
+        await act.state.temporal.open_optimization(request)
+    except RedraftError as error:
+        return await refuse(act, error, "optimize", lambda visit, typed: show_prompt(visit, prompt_id, typed))
+    return see(f"/console/optimizations/{request.optimization_id}")
+
+
+def _request(act: Act, prompt_id: UUID) -> OpenOptimization:
     form = act.form
     mode = form.text("mode")
-    request = OpenOptimization(
+    return OpenOptimization(
         customer_id=act.principal.customer_id,
         optimization_id=form.record_id(act.principal.customer_id),
         prompt_id=prompt_id,
@@ -118,10 +127,6 @@ async def start(prompt_id: UUID, act: WriterAct) -> Response:
         intent={"hypothesis": form.text("hypothesis").strip()} if form.text("hypothesis").strip() else {},
         max_cost_usd=_cost(form.text("max_cost_usd").strip()),
     )
-    async with act.look() as visit:
-        await get_prompt(visit.session, prompt_id)  # what can be refused by reading starts no workflow
-    await act.state.temporal.open_optimization(request)
-    return see(f"/console/optimizations/{request.optimization_id}")
 
 
 def _variant_count(text: str) -> int:
@@ -161,21 +166,12 @@ async def dismiss(optimization_id: UUID, act: WriterAct) -> Response:
 
 
 async def _decide(act: Act, optimization_id: UUID, action: Literal["apply", "stop", "dismiss"]) -> Response:
-    variant = act.form.ids("variant") if action == "apply" else ()
     try:
+        variant = act.form.ids("variant") if action == "apply" else ()
         decision = OptimizationDecision(
             action, act.principal.actor, note=act.form.note(), variant_id=variant[0] if variant else None
         )
         await act.state.temporal.decide_optimization(act.principal.customer_id, optimization_id, decision)
     except RedraftError as error:
-        if error.kind not in {Kind.CONFLICT, Kind.INVALID}:
-            raise
-        async with act.look() as visit:
-            return await optimization_page(
-                visit,
-                optimization_id,
-                problem=f"{error.message}.",
-                note=act.form.text("note"),
-                code=STATUS[error.kind],
-            )
+        return await refuse(act, error, action, lambda visit, typed: optimization_page(visit, optimization_id, typed))
     return see(f"/console/optimizations/{optimization_id}")

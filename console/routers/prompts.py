@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.errors.status import STATUS
 from console import pages
+from console.forms import Typed
 from console.routing import PageRouter
 from console.views.diffs import compare
 from console.views.live_figures import live_figures
@@ -35,11 +36,16 @@ async def list_all(visit: View, page: Annotated[int, Query(ge=1, le=10_000)] = 1
 @router.get("/prompts/{prompt_id}", summary="A prompt and its versions")
 async def show(prompt_id: UUID, visit: View, after: str = "") -> Response:
     """Show a prompt with its time line, proposals, optimizations and spend."""
+    return await show_prompt(visit, prompt_id, after=after)
+
+
+async def show_prompt(visit: Visit, prompt_id: UUID, typed: Typed | None = None, *, after: str = "") -> Response:
+    """Return a prompt's page; `typed` is what could not be started from it."""
     found = await get_prompt(visit.session, prompt_id)
     view = await prompt_page(visit.session, found, Cursor.parse(after))
     most = GREATEST_VARIANT_COUNT
     live = await live_figures(visit.session, found.prompt)
-    return await visit.page("prompt.html", view=view, live=live, new_id=new_id(), most_variants=most, after=after)
+    return await visit.page("prompt.html", typed, view=view, live=live, new_id=new_id(), most_variants=most)
 
 
 @router.get("/prompts/{prompt_id}/compare", summary="Compare two versions")
@@ -58,8 +64,7 @@ async def _comparison(
     *,
     view: str = "inline",
     part: str = "",
-    problem: str = "",
-    code: int = 200,
+    typed: Typed | None = None,
 ) -> Response:
     found = await get_prompt(visit.session, prompt_id)
     before = await get_version(visit.session, prompt_id, old)
@@ -70,14 +75,13 @@ async def _comparison(
         return pages.html("parts/diff.html", comparison=comparison, address=address)
     return await visit.page(
         "compare.html",
-        code,
+        typed,
         prompt=found.prompt,
         current=found.version,
         before=before,
         after=after,
         comparison=comparison,
         address=address,
-        problem=problem,
     )
 
 
@@ -96,5 +100,6 @@ async def restore(prompt_id: UUID, version_id: UUID, act: WriterAct) -> Response
         async with act.look() as visit:
             now = (await get_prompt(visit.session, prompt_id)).version
             problem = f"The prompt moved to version {now.number} meanwhile, so nothing was restored. Look again."
-            return await _comparison(visit, prompt_id, version_id, now.id, problem=problem, code=STATUS[error.kind])
+            typed = Typed("restore", problem, act.form, STATUS[error.kind])
+            return await _comparison(visit, prompt_id, version_id, now.id, typed=typed)
     return see(f"/console/prompts/{prompt_id}")

@@ -5,16 +5,17 @@ Every decision is a plain form, so it works before and without any script.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
 from starlette.responses import Response
 
-from api.errors.status import STATUS
 from api.opening import open_proposal
 from console import pages
+from console.forms import Typed
+from console.refusals import refuse
+from console.routers.prompts import show_prompt
 from console.routing import PageRouter
 from console.views.audits import evidence_of, one_audit
 from console.views.diffs import compare
@@ -23,7 +24,7 @@ from console.views.runs import run_evidence_of
 from console.visits import Act, View, Visit, WriterAct, see
 from redraft.domain.audits import get_audit
 from redraft.domain.drafts import edit_draft
-from redraft.domain.errors import Kind, RedraftError
+from redraft.domain.errors import RedraftError
 from redraft.domain.limits import check_prompt
 from redraft.domain.paging import Cursor
 from redraft.domain.prompts import get_prompt
@@ -40,17 +41,6 @@ router = PageRouter()
 STATES = ("progressing", "completed", *TERMINAL_STATES)
 PAGE = 50
 ViewName = Annotated[str, Query(alias="view")]
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """What somebody typed that could not be done, and why."""
-
-    problem: str = ""
-    note: str = ""
-    draft: str = ""
-    stale: bool = False
-    doing: str = ""
 
 
 @router.get("/proposals", summary="Proposals")
@@ -74,20 +64,18 @@ async def review(proposal_id: UUID, visit: View, view: ViewName = "inline", part
     return await review_page(visit, proposal_id, view=view)
 
 
-async def review_page(
-    visit: Visit, proposal_id: UUID, typed: Typed | None = None, *, view: str = "inline", status: int = 200
-) -> Response:
+async def review_page(visit: Visit, proposal_id: UUID, typed: Typed | None = None, *, view: str = "inline") -> Response:
     """Return the review page; `typed` is what could not be done."""
     typed = typed or Typed()
     standing = await standing_of(visit.session, proposal_id)
     proposal = await get_proposal(visit.session, proposal_id)
     prompt = await visit.session.get_one(Prompt, proposal.prompt_id)
-    draft = typed.draft or proposal.proposed_prompt
+    draft = typed.of("edit", "proposed_prompt", proposal.proposed_prompt)
     checks = checks_of(proposal.checks)
     evidence = await evidence_of(visit.session, proposal_id) or await run_evidence_of(visit.session, proposal)
     return await visit.page(
         "proposal.html",
-        status,
+        typed,
         standing=standing,
         proposal=proposal,
         prompt=prompt,
@@ -96,7 +84,6 @@ async def review_page(
         blocked=any(check.tone == "failed" for check in checks),
         evidence=evidence,
         labels={str(one.id): one.label for one in evidence},
-        typed=typed,
         draft=draft,
         address=f"/console/proposals/{proposal_id}",
     )
@@ -143,7 +130,7 @@ async def _decide(act: Act, proposal_id: UUID, action: Literal["accept", "reject
         )
         await act.state.temporal.decide_proposal(act.principal.customer_id, proposal_id, request)
     except RedraftError as error:
-        return await _again(act, proposal_id, error, Typed(_sentence(error), note=form.text("note"), doing=action))
+        return await _again(act, proposal_id, error, action)
     return see(f"/console/proposals/{proposal_id}")
 
 
@@ -159,22 +146,25 @@ async def edit(proposal_id: UUID, act: WriterAct) -> Response:
         if settled.refusal is not None:
             raise settled.refusal
     except RedraftError as error:
-        return await _again(act, proposal_id, error, Typed(_sentence(error), draft=text, doing="edit"))
+        return await _again(act, proposal_id, error, "edit")
     return see(f"/console/proposals/{proposal_id}")
 
 
 @router.post("/prompts/{prompt_id}/proposals", summary="Propose a better prompt")
 async def propose(prompt_id: UUID, act: WriterAct) -> Response:
     """Have a better prompt written from audits of the current version."""
-    request = ProposalRequest(
-        id=act.form.record_id(act.principal.customer_id),
-        customer_id=act.principal.customer_id,
-        prompt_id=prompt_id,
-        audit_ids=act.form.ids("audit_ids"),
-        language=act.form.text("language").strip(),
-        actor=act.principal.actor,
-    )
-    await open_proposal(act.state, request)
+    try:
+        request = ProposalRequest(
+            id=act.form.record_id(act.principal.customer_id),
+            customer_id=act.principal.customer_id,
+            prompt_id=prompt_id,
+            audit_ids=act.form.ids("audit_ids"),
+            language=act.form.text("language").strip(),
+            actor=act.principal.actor,
+        )
+        await open_proposal(act.state, request)
+    except RedraftError as error:
+        return await refuse(act, error, "propose", lambda visit, typed: show_prompt(visit, prompt_id, typed))
     return see(f"/console/proposals/{request.id}")
 
 
@@ -189,21 +179,14 @@ async def audit(audit_id: UUID, visit: View, part: str = "", label: str = "Audit
     return await visit.page("audit.html", one=evidence, prompt=prompt, audit=record)
 
 
-async def _again(act: Act, proposal_id: UUID, error: RedraftError, typed: Typed) -> Response:
-    if error.kind in {Kind.NOT_FOUND, Kind.FORBIDDEN, Kind.UNAVAILABLE}:
-        raise error
-    async with act.look() as visit:
-        return await review_page(visit, proposal_id, typed, status=STATUS[error.kind])
+async def _again(act: Act, proposal_id: UUID, error: RedraftError, doing: str) -> Response:
+    return await refuse(act, error, doing, lambda visit, typed: review_page(visit, proposal_id, typed), _PLAIN)
 
 
-_PLAIN: dict[str, str] = {
+_PLAIN = {
     "DRAFT_EDITED": "Somebody edited the draft after you opened this page. Below is the draft as it is now:"
     " read it, then decide again.",
     "PROMPT_VERSION_DRIFTED": "The prompt moved to another version before you decided. Nothing was changed.",
     "CHECKS_FAILED": "A blocking check failed. Edit the draft, reject it, or tick the box to accept it all the same.",
     "INVALID_AUDIT_SET": "An audit that this draft stands on was deleted meanwhile. Nothing was changed.",
 }
-
-
-def _sentence(error: RedraftError) -> str:
-    return _PLAIN.get(error.code, error.message[:1].upper() + error.message[1:] + ".")

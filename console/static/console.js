@@ -116,6 +116,13 @@
     });
   }
 
+  // A dialogue whose form was refused is open again, with what is wrong in it.
+  const refused = one("[popover][data-open]");
+  if (refused) {
+    one("h2", refused)?.after(one("#problem"));
+    refused.showPopover();
+  }
+
   document.addEventListener("htmx:after:swap", () => settle());
   document.addEventListener("htmx:response:error", (event) => {
     const status = event.detail?.ctx?.response?.status;

@@ -19,6 +19,8 @@ from redraft.store.ids import new_id
 from redraft.store.tables import AccessKey, Customer, User
 from redraft.store.tables.base import now
 
+GREATEST_USERNAME = 255
+
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
@@ -80,8 +82,8 @@ async def create_user(
 ) -> User:
     """Make a user. Raises ALREADY_EXISTS when the name is taken, by whichever customer."""
     name = username.strip()
-    if not name or not name.isprintable():
-        raise invalid("username", "give at least one character, printable ones only")
+    if not 1 <= len(name) <= GREATEST_USERNAME or not name.isprintable():
+        raise invalid("username", f"give 1 to {GREATEST_USERNAME} characters, printable ones only")
     user = User(
         id=user_id or new_id(),
         customer_id=customer_id,

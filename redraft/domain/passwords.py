@@ -11,7 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from redraft.domain.errors import invalid
 
-GREATEST_PASSWORD = 1_024
+LEAST_PASSWORD, GREATEST_PASSWORD = 8, 1_024
 _AT_ONCE = 2
 
 
@@ -31,9 +31,9 @@ def _nobodys_hash() -> str:
 
 
 async def hash_password(password: str) -> str:
-    """Return the argon2id hash of a password. Raises INVALID for an empty or overlong one."""
-    if not 1 <= len(password) <= GREATEST_PASSWORD:
-        raise invalid("password", f"give 1 to {GREATEST_PASSWORD:,} characters")
+    """Return the argon2id hash of a password. Raises INVALID for one that is too short or too long."""
+    if not LEAST_PASSWORD <= len(password) <= GREATEST_PASSWORD:
+        raise invalid("password", f"give {LEAST_PASSWORD} to {GREATEST_PASSWORD:,} characters")
     return await asyncio.get_running_loop().run_in_executor(_threads(), _hasher().hash, password)
 
 
