@@ -103,17 +103,17 @@ def mlflow(here: Rig, options: argparse.Namespace, ours: float) -> None:
 async def comparison(here: Rig, url: str, key: str, options: argparse.Namespace) -> None:
     """Print how long compare takes at each size, and the same from raw rows."""
     prompts: dict[int, str] = {}
-    client = await Connection.open(url, key)
-    customer = (await client.json("GET", "/v1.0/customer"))["id"]
     for size in options.sizes:
+        client = await Connection.open(url, key)  # anew: the API closes one that idles while the rows are written
+        customer = (await client.json("GET", "/v1.0/customer"))["id"]
         body = {"name": f"size-{size}", "init_prompt": "Version 1."}
         prompt = await client.json("POST", "/v1.0/ais", body)
         await client.json("PUT", f"/v1.0/ais/{prompt['id']}", {"init_prompt": "Version 2."})
         listed = await client.json("GET", f"/api/v1/dashboard/prompts/size-{size}/versions")
+        await client.close()
         assert len(listed) == VERSIONS
         fill(database_url(here), customer, prompt["id"], [version["id"] for version in listed], size)
         prompts[size] = prompt["id"]
-    await client.close()
     times = await in_turn(url, key, [f"size-{size}" for size in options.sizes], options.repetitions)
     print(f"{'compare of two versions, traces':<38} {'ms':>9} {'raw ms':>11} {'times':>8}")
     for size in options.sizes:
