@@ -19,6 +19,7 @@ from activities.audits import AuditActivities, JudgeActivities
 from activities.optimizations import OptimizationActivities
 from activities.proposals import DraftActivities, ProposalActivities
 from activities.trials import TrialActivities
+from activities.watches import WatchActivities
 from redraft.llm.factory import language_model
 from redraft.llm.observed import ModelMetrics
 from redraft.llm.port import LanguageModel
@@ -36,8 +37,9 @@ from workflows.audits import AuditWorkflow
 from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
 from workflows.queues import model_queue, workflow_queue
+from workflows.watches import WatchWorkflow
 
-WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow, OptimizationWorkflow]
+WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow, OptimizationWorkflow, WatchWorkflow]
 # A cached workflow costs memory, an evicted one a replay of its few events when it is next needed.
 MAX_CACHED_WORKFLOWS = 500
 MAX_MODEL_CALLS = 50
@@ -91,6 +93,7 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
                 optimizations.fail,
                 optimizations.recheck,
                 optimizations.decide,
+                WatchActivities(db, settings).look,
             ],
             max_concurrent_activities=settings.database_pool_size * 2,
             **common,

@@ -6,9 +6,8 @@ from temporalio import activity
 
 from activities.failures import model_failure
 from activities.heartbeat import beating
-from activities.proposals import default_budget
 from redraft.domain import audits
-from redraft.domain.budgets import CallKey, booked, forget_answers
+from redraft.domain.ledger import CallKey, booked, forget_answers
 from redraft.domain.metering import MeteredModel
 from redraft.llm.port import LanguageModel, ModelError
 from redraft.llm.tasks.audit import AuditBrief, audit
@@ -56,7 +55,7 @@ class JudgeActivities:
 
     async def _judge(self, ref: AuditRef, wanted: audits.AuditInput) -> audits.AuditOutcome:
         key = CallKey(ref.customer_id, audits.PURPOSE, ref.audit_id, 0, wanted.prompt_id)
-        model = MeteredModel(self._model, self._db, key, default_budget(self._settings))
+        model = MeteredModel(self._model, self._db, key, self._settings.monthly_budget_usd)
         brief = AuditBrief(
             system_prompt=wanted.system_prompt,
             messages=wanted.messages,

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from redraft.domain.budgets import CallKey, failures
 from redraft.domain.errors import RedraftError
+from redraft.domain.ledger import CallKey, failures
 from redraft.domain.metering import proposal_error
 from redraft.llm.port import ModelError
 from redraft.store.database import Database

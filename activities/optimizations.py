@@ -74,7 +74,7 @@ class OptimizationActivities:
                     workflow_id=activity.info().workflow_id or "",
                     deadline=request.deadline,
                 )
-                record = await optimizations.open_optimization(session, wanted)
+                record = await optimizations.open_optimization(session, wanted, self._settings.monthly_budget_usd)
                 # With a slot free it starts at once; else the workflow waits for one.
                 await optimizations.claim_slot(session, record.id, self._settings.optimizations_side_by_side)
                 return state_of(record)

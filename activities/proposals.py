@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from temporalio import activity
 
 from activities.failures import NoSlot, model_failure, refusal
 from activities.heartbeat import beating
 from redraft.domain import drafts, proposals
-from redraft.domain.budgets import CallKey
 from redraft.domain.errors import RedraftError
+from redraft.domain.ledger import CallKey
 from redraft.domain.metering import MeteredModel
 from redraft.llm.port import LanguageModel, ModelError
 from redraft.llm.tasks.propose import ProposalBrief, propose
@@ -60,7 +58,8 @@ class ProposalActivities:
         )
         try:
             async with self._db.tenant(request.customer_id) as session:
-                return state_of(await proposals.open_proposal(session, wanted, self._settings.max_in_progress))
+                limits = self._settings.max_in_progress, self._settings.monthly_budget_usd
+                return state_of(await proposals.open_proposal(session, wanted, *limits))
         except RedraftError as error:
             return ProposalState(status="", refusal=refusal(error))
 
@@ -132,7 +131,7 @@ class DraftActivities:
 
     async def _write(self, ref: ProposalRef, basis: drafts.DraftBasis) -> drafts.FinishedDraft:
         key = CallKey(ref.customer_id, proposals.PURPOSE, ref.proposal_id, 0, basis.prompt_id)
-        model = MeteredModel(self._model, self._db, key, default_budget(self._settings))
+        model = MeteredModel(self._model, self._db, key, self._settings.monthly_budget_usd)
         brief = ProposalBrief(
             original_prompt=basis.original_prompt,
             calls=basis.calls,
@@ -157,8 +156,3 @@ class DraftActivities:
     async def _state(self, ref: ProposalRef) -> ProposalState:
         async with self._db.tenant(ref.customer_id) as session:
             return state_of(await proposals.get_proposal(session, ref.proposal_id, deleted_too=True))
-
-
-def default_budget(settings: Settings) -> Decimal | None:
-    """Return the budget per month of a customer without one of its own, in USD; None = no limit."""
-    return None if settings.monthly_budget_usd is None else Decimal(str(settings.monthly_budget_usd))

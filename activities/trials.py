@@ -10,10 +10,9 @@ from temporalio import activity
 
 from activities.failures import model_failure
 from activities.heartbeat import beating
-from activities.proposals import default_budget
 from redraft.domain import experiments, optimizations
-from redraft.domain.budgets import CallKey, booked
 from redraft.domain.evidence import AuditedCall
+from redraft.domain.ledger import CallKey, booked
 from redraft.domain.metering import MeteredModel
 from redraft.domain.personas import PersonaCard
 from redraft.domain.scenario_drafts import ScenarioDraft
@@ -50,7 +49,7 @@ class TrialActivities:
                 scenarios = await scenarios_for(session, record.prompt_id)
                 language = await language_of(session, record.prompt_id)
             key = self._key(record, ref.optimization_id)
-            model = MeteredModel(self._model, self._db, key, default_budget(self._settings))
+            model = MeteredModel(self._model, self._db, key, self._settings.monthly_budget_usd)
             try:
                 scenarios = scenarios or await self._write_scenarios(model, record, evidence, language)
                 written = await write_variants(model, self._variants_brief(record, evidence, language))
@@ -98,7 +97,7 @@ class TrialActivities:
                     return
                 language = await language_of(session, basis.optimization.prompt_id)
             key = self._key(basis.optimization, basis.trial_id)
-            model = MeteredModel(self._model, self._db, key, default_budget(self._settings))
+            model = MeteredModel(self._model, self._db, key, self._settings.monthly_budget_usd)
             try:
                 result = await run_trial(model, _trial_brief(basis, language))
             except ModelError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
@@ -93,7 +94,7 @@ class Settings(BaseSettings):
         default=60.0, ge=0, le=80, description="Seconds that `improve_prompt` waits before it answers 202."
     )
     temporal_timeout_s: float = Field(default=10.0, gt=0, description="Seconds the API waits for Temporal.")
-    monthly_budget_usd: float | None = Field(default=None, ge=0, description="Budget per customer; none = no limit.")
+    monthly_budget_usd: Decimal | None = Field(default=None, ge=0, description="Budget per customer; none = no limit.")
 
     # Traces
     trace_days: int | None = Field(
@@ -102,6 +103,10 @@ class Settings(BaseSettings):
         le=3_650,
         description="Days traces are kept, unless the customer has its own; none = for ever.",
     )
+
+    # Watches
+    watch_interval_s: float = Field(default=300.0, gt=0, description="Seconds between two looks of a watch.")
+    watch_days: float = Field(default=30.0, gt=0, le=3_650, description="Days after which a watch ends undecided.")
 
     # Optimizations
     exploratory_delta: float = Field(default=0.20, gt=0, lt=1, description="Error guarantee of mode exploratory.")

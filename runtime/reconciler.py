@@ -18,10 +18,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from redraft.domain.optimizations import open_records
 from redraft.domain.proposals import OPEN_STATES
 from redraft.store.database import Database, run_sql
-from redraft.store.tables import Audit, IdempotencyKey, ModelCall, Optimization, Proposal, RateWindow
+from redraft.store.tables import Audit, IdempotencyKey, ModelCall, Optimization, Proposal, RateWindow, Watch
 from redraft.store.tables.base import now
 from runtime.client import register_search_attributes
-from runtime.starts import Starter, audit_workflow_id, optimization_workflow_id, proposal_workflow_id
+from runtime.starts import Starter, audit_workflow_id, optimization_workflow_id, proposal_workflow_id, watch_workflow_id
 
 GRACE = timedelta(seconds=10)  # a record this young may just be starting its workflow
 LOST_CALL_AFTER = timedelta(hours=1)
@@ -70,13 +70,14 @@ class Reconciler:
             if not leader.scalar_one():
                 return 0
             proposals, audits = await _open_proposals(session), await _open_audits(session)
-            optimizations = await _open_optimizations(session)
+            optimizations, watches = await _open_optimizations(session), await _open_watches(session)
             await _clean(session)
         brought_back = await self._restart_lost("ProposalWorkflow", proposals, proposal_workflow_id, self._proposal)
         brought_back += await self._restart_lost("AuditWorkflow", audits, audit_workflow_id, self._audit)
         brought_back += await self._restart_lost(
             "OptimizationWorkflow", optimizations, optimization_workflow_id, self._optimization
         )
+        brought_back += await self._restart_lost("WatchWorkflow", watches, watch_workflow_id, self._watch)
         return brought_back
 
     async def _proposal(self, record: OpenRecord) -> None:
@@ -84,6 +85,9 @@ class Reconciler:
 
     async def _optimization(self, record: OpenRecord) -> None:
         await self._starter.resume_optimization(record.customer_id, record.id, record.prompt_id)
+
+    async def _watch(self, record: OpenRecord) -> None:
+        await self._starter.start_watch(record.customer_id, record.id, record.prompt_id)
 
     async def _audit(self, record: OpenRecord) -> None:
         await self._starter.start_audit(record.customer_id, record.id, record.prompt_id)
@@ -138,6 +142,13 @@ async def _open_audits(session: AsyncSession) -> list[OpenRecord]:
 async def _open_optimizations(session: AsyncSession) -> list[OpenRecord]:
     statement = select(Optimization.customer_id, Optimization.id, Optimization.prompt_id).where(
         open_records(), col(Optimization.created_at) < now() - GRACE
+    )
+    return [OpenRecord(*row) for row in await session.exec(statement)]
+
+
+async def _open_watches(session: AsyncSession) -> list[OpenRecord]:
+    statement = select(Watch.customer_id, Watch.id, Watch.prompt_id).where(
+        Watch.status == "watching", col(Watch.created_at) < now() - GRACE
     )
     return [OpenRecord(*row) for row in await session.exec(statement)]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 import structlog
 from sqlalchemy import func, update
 from sqlmodel import col, or_, select
 
+from redraft.domain import watches
 from redraft.domain.optimizations import open_on_moved_basis
 from redraft.domain.outbox import CHANNEL
 from redraft.domain.proposals import OPEN_STATES, UNFINISHED_STATES
@@ -109,6 +111,7 @@ class Relay:
                 ),
             )
         )
+        await self._watch(event)
         async with self._db.tenant(event.customer_id) as session:
             proposals = list(await session.exec(statement))
             optimizations = await open_on_moved_basis(session, event.subject_id)
@@ -118,6 +121,15 @@ class Relay:
             await self._starter.resume_optimization(
                 event.customer_id, optimization_id, event.subject_id, "basis_changed"
             )
+
+    async def _watch(self, event: OutboxEvent) -> None:
+        version_id, previous_id = event.payload.get("version_id"), event.payload.get("previous_version_id")
+        if version_id is None or previous_id is None:
+            return
+        async with self._db.tenant(event.customer_id) as session:
+            watch = await watches.begin(session, UUID(version_id), UUID(previous_id))
+        if watch is not None:
+            await self._starter.start_watch(event.customer_id, watch.id, watch.prompt_id)
 
     async def _audit_withdrawn(self, event: OutboxEvent) -> None:
         statement = (

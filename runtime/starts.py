@@ -23,6 +23,8 @@ from workflows.optimization_contracts import OptimizationInput
 from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
 from workflows.queues import workflow_queue
+from workflows.watch_contracts import WatchRef
+from workflows.watches import WatchWorkflow
 
 
 def proposal_workflow_id(proposal_id: UUID) -> str:
@@ -33,6 +35,11 @@ def proposal_workflow_id(proposal_id: UUID) -> str:
 def audit_workflow_id(audit_id: UUID) -> str:
     """Return the workflow id of an audit."""
     return f"audit-{audit_id}"
+
+
+def watch_workflow_id(watch_id: UUID) -> str:
+    """Return the workflow id of a watch."""
+    return f"watch-{watch_id}"
 
 
 def optimization_workflow_id(optimization_id: UUID) -> str:
@@ -144,6 +151,16 @@ class Starter:
             ),
             id=audit_workflow_id(audit_id),
             static_summary="Audit of one call",
+            **self._options(customer_id, prompt_id),
+        )
+
+    async def start_watch(self, customer_id: UUID, watch_id: UUID, prompt_id: UUID) -> None:
+        """See that a watch's workflow runs."""
+        await self.client.start_workflow(
+            WatchWorkflow.run,
+            WatchRef(customer_id=customer_id, watch_id=watch_id),
+            id=watch_workflow_id(watch_id),
+            static_summary=f"Watch of a change to prompt {prompt_id}",
             **self._options(customer_id, prompt_id),
         )
 

@@ -33,7 +33,7 @@ async def create_ai_audit(
         check_audit(evaluation.model_dump(), state.settings)
         response.status_code = 201
     draft = AuditDraft(id=new_id, trace_id=body.aicall_id, language=body.language, evaluation=evaluation)
-    return AiAudit.of(await create_audit(session, principal.customer_id, draft))
+    return AiAudit.of(await create_audit(session, principal.customer_id, draft, state.settings.monthly_budget_usd))
 
 
 @router.get("", summary="List audits")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.dependencies import Admin, Principal, Reader, State, TenantSession
@@ -11,9 +9,8 @@ from api.routing import Router
 from api.schemas.accounts import Budget, CustomerRecord, CustomerUpdate
 from api.schemas.common import PageOf
 from api.state import AppState
-from redraft.domain.budgets import budget_of, committed_usd
+from redraft.domain.budgets import budget_of, committed_usd, of_customer
 from redraft.domain.customers import get_customer, update_customer
-from redraft.store.tables.base import now
 
 router = Router(prefix="/v1.0", tags=["customers"])
 
@@ -42,9 +39,11 @@ async def change_customer(
 
 async def _render(session: AsyncSession, principal: Principal, state: AppState) -> CustomerRecord:
     customer = await get_customer(session, principal.customer_id)
-    default = state.settings.monthly_budget_usd
-    limit = await budget_of(session, customer.id, None if default is None else Decimal(str(default)))
-    month = now().date().replace(day=1)
-    committed = await committed_usd(session, customer.id, month)
-    budget = Budget(month=month, limit_usd=None if limit is None else float(limit), committed_usd=float(committed))
+    account = of_customer(customer.id)
+    limit = await budget_of(session, account, state.settings.monthly_budget_usd)
+    budget = Budget(
+        month=account.month,
+        limit_usd=None if limit is None else float(limit),
+        committed_usd=float(await committed_usd(session, account)),
+    )
     return CustomerRecord.of(customer, budget)

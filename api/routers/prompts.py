@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.dependencies import NewId, Reader, State, TenantSession, Writer
 from api.routing import Router
 from api.schemas.optimizations import Limit, ListOf, Offset, PromptAnswer, PromptCreate, PromptPatch, path_id
+from api.schemas.watches import WatchAnswer
 from redraft.domain.limits import check_prompt
 from redraft.domain.prompts import (
     PromptDraft,
@@ -14,6 +15,7 @@ from redraft.domain.prompts import (
     prompts_at,
     update_prompt,
 )
+from redraft.domain.watches import list_watches
 
 router = Router(prefix="/api/v1/prompts", tags=["prompts"])
 
@@ -62,3 +64,13 @@ async def change_a_prompt(
     update = PromptUpdate(text=body.content, fields=body.fields())
     identifier = path_id("prompt", prompt_id, "Prompt")
     return PromptAnswer.of(await update_prompt(session, identifier, update, principal.actor))
+
+
+@router.get("/{prompt_id}/watches", summary="List the watches of a prompt")
+async def list_watches_of_a_prompt(
+    prompt_id: str, principal: Reader, session: TenantSession, limit: Limit = 20, offset: Offset = 0
+) -> ListOf[WatchAnswer]:
+    """List how accepted changes did live against what they replaced, newest first."""
+    found = await get_prompt(session, path_id("prompt", prompt_id, "Prompt"))
+    watches, total = await list_watches(session, found.prompt.id, limit, offset)
+    return ListOf[WatchAnswer].build(watches, total, limit, offset, WatchAnswer.of)

@@ -183,7 +183,8 @@ async def _queue(
         category_ids=tuple(body.category_ids),
         metric_ids=tuple(body.workflow_metric_ids),
     )
-    return ProgressId(progress_id=(await queue_proposal(session, request)).id)
+    queued = await queue_proposal(session, request, state.settings.monthly_budget_usd)
+    return ProgressId(progress_id=queued.id)
 
 
 async def _awaited(state: AppState, principal: Principal, job: ProgressId) -> Response:

@@ -98,6 +98,13 @@ class PromptCreate(CamelBody):
     max_tokens: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
 
 
+class WatchPatch(CamelBody):
+    """Whether accepted changes are watched, and taken back when they do worse; what is absent stays."""
+
+    enabled: bool | None = Field(default=None, strict=True)
+    auto_restore: bool | None = Field(default=None, strict=True)
+
+
 class PromptPatch(CamelBody):
     """What to change; what is absent stays. Another `content` makes a new version."""
 
@@ -108,12 +115,22 @@ class PromptPatch(CamelBody):
     tags: list[ShortText] | None = Field(default=None, max_length=50)
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, strict=True)
     max_tokens: int | None = Field(default=None, ge=1, le=10_000_000, strict=True)
+    watch: WatchPatch | None = None
 
     def fields(self) -> dict[str, Any]:
         """Return the fields given, by the core's names and without the prompt's text."""
-        given = self.model_dump(exclude_none=True, exclude={"content"})
-        names = {"llm_model": "engine_model", "description": "detail"}
+        given = self.model_dump(exclude_none=True, exclude={"content", "watch"})
+        if self.watch is not None:
+            given |= self.watch.model_dump(exclude_none=True)
+        names = {"llm_model": "engine_model", "description": "detail", "enabled": "watched"}
         return {names.get(name, name): value for name, value in given.items()}
+
+
+class WatchSettings(Camel):
+    """Whether accepted changes are watched, and taken back when they do worse."""
+
+    enabled: bool
+    auto_restore: bool
 
 
 class PromptAnswer(Camel):
@@ -130,6 +147,7 @@ class PromptAnswer(Camel):
     status: str = "active"
     is_active: bool = True
     version: int
+    watch: WatchSettings
     created_at: str
     updated_at: str
 
@@ -147,6 +165,7 @@ class PromptAnswer(Camel):
             temperature=prompt.temperature,
             max_tokens=prompt.max_tokens,
             version=version.number,
+            watch=WatchSettings(enabled=prompt.watched, auto_restore=prompt.auto_restore),
             created_at=tm(prompt.created_at),
             updated_at=tm(prompt.updated_at or prompt.created_at),
         )

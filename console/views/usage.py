@@ -10,10 +10,9 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.budgets import budget_of, committed_usd
+from redraft.domain.budgets import budget_of, committed_usd, of_customer
 from redraft.settings import Settings
 from redraft.store.database import run_sql
-from redraft.store.tables.base import now
 
 _COST = "sum(case when c.state = 'settled' then c.cost_usd else c.reserved_usd end)"
 _SUMS = (
@@ -71,8 +70,8 @@ class Usage:
 
 async def usage_of(session: AsyncSession, customer_id: UUID, settings: Settings) -> Usage:
     """Return what a customer's model calls came to."""
-    month = now().date().replace(day=1)
-    default = settings.monthly_budget_usd
+    account = of_customer(customer_id)
+    month = account.month
     still = (await run_sql(session, _UNKNOWN, month=month)).one()
     months = list(await run_sql(session, _MONTHS))
     most = max((row.usd for row in months), default=Decimal(0)) or Decimal(1)
@@ -82,8 +81,8 @@ async def usage_of(session: AsyncSession, customer_id: UUID, settings: Settings)
 
     return Usage(
         month=month,
-        committed=await committed_usd(session, customer_id, month),
-        budget=await budget_of(session, customer_id, None if default is None else Decimal(str(default))),
+        committed=await committed_usd(session, account),
+        budget=await budget_of(session, account, settings.monthly_budget_usd),
         open_calls=still.calls,
         open_usd=still.usd,
         purposes=await sums(_BY_PURPOSE),

@@ -15,13 +15,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain import customers as accounts
 from redraft.domain.access import Role, Scope
-from redraft.domain.budgets import committed_usd
+from redraft.domain.budgets import committed_usd, of_customer
 from redraft.domain.errors import invalid, not_found
 from redraft.embedded.offline import with_database
 from redraft.settings import settings
 from redraft.store.database import Database
 from redraft.store.tables import Customer
-from redraft.store.tables.base import now
 
 T = TypeVar("T")
 customers = typer.Typer(help="Customers.", no_args_is_help=True)
@@ -150,13 +149,13 @@ def budget(
             owner.monthly_budget_usd = amount
             session.add(owner)
             await session.flush()
-        month = now().date().replace(day=1)
+        account = of_customer(owner.id)
         limit = owner.monthly_budget_usd
         return {
             "customer_id": str(owner.id),
-            "month": month.strftime("%Y-%m"),
+            "month": account.month.strftime("%Y-%m"),
             "budget_usd": "default" if limit is None else f"{limit:f}",
-            "committed_usd": f"{await committed_usd(session, owner.id, month):f}",
+            "committed_usd": f"{await committed_usd(session, account):f}",
         }
 
     _show(in_system(work), as_json)

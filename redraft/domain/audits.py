@@ -11,6 +11,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.domain.budgets import of_customer, refuse_when_spent
 from redraft.domain.errors import RedraftError, invalid, not_found
 from redraft.domain.evidence import Dimensions, Evaluation, Message
 from redraft.domain.languages import DEFAULT_LANGUAGE
@@ -32,12 +33,15 @@ class AuditDraft:
     id: UUID | None = None
 
 
-async def create_audit(session: AsyncSession, customer_id: UUID, draft: AuditDraft) -> Audit:
+async def create_audit(
+    session: AsyncSession, customer_id: UUID, draft: AuditDraft, default_budget: Decimal | None = None
+) -> Audit:
     """Record an audit, or request one: the event starts its workflow. A repeated id answers the first record.
 
     A requested audit without a language takes the prompt's, else `DEFAULT_LANGUAGE`.
 
-    Raises INVALID when the call does not exist.
+    `default_budget`: USD per month of a customer without a budget of its own, None for no limit. Raises INVALID when
+    the call does not exist, BUDGET_SPENT when no audit could be made of it.
     """
     audit_id = draft.id or new_id()
     if (made := await session.get(Audit, audit_id)) is not None:
@@ -61,6 +65,7 @@ async def create_audit(session: AsyncSession, customer_id: UUID, draft: AuditDra
     session.add(audit)
     await session.flush()
     if draft.evaluation is None:
+        await refuse_when_spent(session, of_customer(customer_id), default_budget)
         prompt = await session.get_one(Prompt, trace.prompt_id)
         audit.language = draft.language or prompt.language or DEFAULT_LANGUAGE
         await emit(session, customer_id, "audit.requested", audit.id)

@@ -1,205 +1,204 @@
-"""The ledger: every model call reserves its greatest possible cost first, and is settled when the cost is known."""
+"""Budgets per month (UTC) of a customer and of a schedule: what is booked on them, and the word when they run out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, text, update
-from sqlmodel import col, select
+from sqlalchemy import Row, text
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import SelectOfScalar
 
 from redraft.domain.errors import Kind, RedraftError
+from redraft.domain.outbox import emit
 from redraft.store.database import run_sql
-from redraft.store.tables import Customer, ModelCall
+from redraft.store.tables import Customer, Schedule
 from redraft.store.tables.base import now
 
-
-@dataclass(frozen=True, slots=True)
-class CallKey:
-    """What a model call is for: `step` counts the calls of one piece of work, from 0."""
-
-    customer_id: UUID
-    purpose: str
-    subject_id: UUID
-    step: int
-    prompt_id: UUID | None = None
-    optimization_id: UUID | None = None
+WARN_PERCENT = 80
+SPENT_PERCENT = 100
 
 
 class BudgetSpent(RedraftError):
-    """A call could pass a budget, the customer's of this month or an optimization's own, so it does not start."""
+    """A call could pass a budget, so it does not start; or none could start, so nothing that needs one is begun.
 
-    def __init__(self, whose: str, budget: Decimal, committed: Decimal, greatest: Decimal) -> None:
+    `greatest` is what the refused call may cost, in USD; None when no particular call was meant.
+    """
+
+    def __init__(
+        self,
+        whose: str,
+        budget: Decimal,
+        committed: Decimal,
+        greatest: Decimal | None = None,
+        account: Account | None = None,
+    ) -> None:
+        self.budget, self.greatest, self.account = budget, greatest, account
+        then = (
+            "too little for another model call: raise the budget, or wait until the month (UTC) is over"
+            if greatest is None
+            else f"and this call may cost up to {greatest:.4f} USD"
+        )
         super().__init__(
             Kind.PAYMENT_REQUIRED,
             "BUDGET_SPENT",
-            f"budget spent: {committed:.4f} of {budget:.4f} USD of {whose} are used or reserved,"
-            f" and this call may cost up to {greatest:.4f} USD",
+            f"budget spent: {committed:.4f} of {budget:.4f} USD of {whose} are used or reserved, {then}",
         )
 
 
-_SPEND_ROW = text("insert into spends (customer_id, month, usd) values (:customer, :month, 0) on conflict do nothing")
-_RESERVE = text(
-    "update spends set usd = usd + :usd where customer_id = :customer and month = :month"
-    " and (cast(:budget as numeric) is null or usd + :usd <= :budget) returning usd"
-)
-_COMMITTED = text("select usd from spends where customer_id = :customer and month = :month")
-_RESERVE_OPTIMIZATION = text(
-    "update optimizations set cost_usd = cost_usd + :usd where id = :id"
-    " and (max_cost_usd is null or cost_usd + :usd <= max_cost_usd) returning cost_usd"
-)
-_OPTIMIZATION = text("select max_cost_usd, cost_usd from optimizations where id = :id")
-_CORRECT_OPTIMIZATION = text("update optimizations set cost_usd = cost_usd + :usd where id = :id")
-_CORRECT = text("update spends set usd = usd + :usd where customer_id = :customer and month = :month")
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What model calls of one month (UTC, its first day) are booked on."""
+
+    kind: Literal["customer", "schedule"]
+    id: UUID
+    customer_id: UUID
+    month: date
+
+    @property
+    def whose(self) -> str:
+        """Name the budget in a sentence."""
+        return "this month" if self.kind == "customer" else "this schedule and month"
 
 
-async def stored_answer(session: AsyncSession, key: CallKey) -> ModelCall | None:
-    """Return the settled call that was made for exactly this and whose answer is still kept."""
-    statement = _same_call(key).where(ModelCall.state == "settled", col(ModelCall.answer).is_not(None)).limit(1)
-    return (await session.exec(statement)).one_or_none()
+class _Statements(NamedTuple):
+    row: Any
+    reserve: Any
+    correct: Any
+    committed: Any
+    refuse: Any
+    announce: Any
 
 
-def _same_call(key: CallKey) -> SelectOfScalar[ModelCall]:
-    return select(ModelCall).where(
-        ModelCall.customer_id == key.customer_id,
-        ModelCall.subject_id == key.subject_id,
-        ModelCall.purpose == key.purpose,
-        ModelCall.step == key.step,
+def _statements(table: str, key: str, columns: str, values: str) -> _Statements:
+    """Return the statements on one of the two tables, which have the same shape."""
+    where = f"where {key} = :id and month = :month"
+    announced = "case when budget_usd is distinct from cast(:budget as numeric) then 0 else announced_percent end"
+    return _Statements(
+        row=text(f"insert into {table} ({columns}, month, usd) values ({values}, :month, 0) on conflict do nothing"),  # noqa: S608
+        reserve=text(
+            f"update {table} set usd = usd + :usd, budget_usd = :budget, announced_percent = {announced} {where}"  # noqa: S608
+            " and (cast(:budget as numeric) is null or usd + :usd <= :budget) returning usd"
+        ),
+        correct=text(
+            f"update {table} set usd = usd + :usd {where} returning usd, budget_usd, announced_percent"  # noqa: S608
+        ),
+        committed=text(f"select usd, refused_usd from {table} {where}"),  # noqa: S608
+        refuse=text(
+            f"update {table} set refused_usd = least(refused_usd, :usd), budget_usd = :budget,"  # noqa: S608
+            f" announced_percent = {announced} {where} returning usd, budget_usd, announced_percent"
+        ),
+        announce=text(f"update {table} set announced_percent = :percent {where}"),  # noqa: S608
     )
 
 
-async def reserve(
-    session: AsyncSession, key: CallKey, model: str, greatest: Decimal, default_budget: Decimal | None
-) -> ModelCall:
-    """Reserve a call's greatest cost (USD) under the lock of the customer's month. Raises BudgetSpent.
+_SQL = {
+    "customer": _statements("spends", "customer_id", "customer_id", ":customer"),
+    "schedule": _statements("schedule_spends", "schedule_id", "schedule_id, customer_id", ":id, :customer"),
+}
 
-    An earlier call for the same that was never settled lost its caller: it stays booked at what it had reserved.
+
+def accounts(customer_id: UUID, schedule_id: UUID | None, month: date) -> list[Account]:
+    """Return what a call of a month is booked on, in the order in which everybody locks them."""
+    booked = [Account("customer", customer_id, customer_id, month)]
+    if schedule_id is not None:
+        booked.append(Account("schedule", schedule_id, customer_id, month))
+    return booked
+
+
+def of_customer(customer_id: UUID) -> Account:
+    """Return a customer's account of this month."""
+    return Account("customer", customer_id, customer_id, this_month())
+
+
+def this_month() -> date:
+    """Return the first day of this month (UTC)."""
+    return now().date().replace(day=1)
+
+
+async def budget_of(session: AsyncSession, account: Account, default: Decimal | None) -> Decimal | None:
+    """Return an account's budget per month in USD, None for no limit; `default` is the installation's per customer."""
+    if account.kind == "schedule":
+        return (await session.get_one(Schedule, account.id)).budget_usd
+    own = (await session.get_one(Customer, account.id)).monthly_budget_usd
+    return default if own is None else own
+
+
+async def book(session: AsyncSession, account: Account, greatest: Decimal, default: Decimal | None) -> None:
+    """Book what a call may cost at most (USD), under the lock of the account's month. Raises BudgetSpent."""
+    sql, where = _SQL[account.kind], _row_of(account)
+    budget = await budget_of(session, account, default)
+    await run_sql(session, sql.row, **where, customer=account.customer_id)
+    if (await run_sql(session, sql.reserve, **where, usd=greatest, budget=budget)).first() is None:
+        committed = (await run_sql(session, sql.committed, **where)).one().usd
+        raise BudgetSpent(account.whose, budget or Decimal(0), committed, greatest, account)
+
+
+async def correct(session: AsyncSession, account: Account, difference: Decimal) -> None:
+    """Change what is booked, now that a cost is known; emits an event where a share of the budget is reached."""
+    row = (await run_sql(session, _SQL[account.kind].correct, **_row_of(account), usd=difference)).one()
+    if row.budget_usd is not None:
+        await _announce(session, account, row, _percent(row.usd, row.budget_usd))
+
+
+async def note_refusal(session: AsyncSession, refused: BudgetSpent) -> None:
+    """Record that a call did not fit, in a transaction of its own, as the one that was refused left nothing."""
+    account = refused.account
+    if account is None:
+        return
+    sql, where = _SQL[account.kind], _row_of(account)
+    await run_sql(session, sql.row, **where, customer=account.customer_id)
+    row = (await run_sql(session, sql.refuse, **where, usd=refused.greatest, budget=refused.budget)).one()
+    await _announce(session, account, row, SPENT_PERCENT)
+
+
+def _row_of(account: Account) -> dict[str, Any]:
+    return {"id": account.id, "month": account.month}
+
+
+def _percent(usd: Decimal, budget: Decimal) -> int:
+    """Return the highest mark that a spend has reached."""
+    if usd >= budget:
+        return SPENT_PERCENT
+    return WARN_PERCENT if usd * 100 >= budget * WARN_PERCENT else 0
+
+
+async def _announce(session: AsyncSession, account: Account, row: Row[Any], percent: int) -> None:
+    """Emit one event per mark, budget and month; the row is locked since it was changed."""
+    if percent <= row.announced_percent:
+        return
+    await run_sql(session, _SQL[account.kind].announce, **_row_of(account), percent=percent)
+    await emit(
+        session,
+        account.customer_id,
+        "budget.spent" if percent == SPENT_PERCENT else "budget.threshold_reached",
+        account.id,
+        account=account.kind,
+        month=account.month.strftime("%Y-%m"),
+        percent=percent,
+        budget_usd=float(row.budget_usd),
+        committed_usd=float(row.usd),
+    )
+
+
+async def refuse_when_spent(session: AsyncSession, account: Account, default: Decimal | None) -> None:
+    """Refuse to begin what needs model calls when none could start. Raises BudgetSpent.
+
+    None could when nothing is left, or when less is left than the cheapest call that was refused this month.
     """
-    month = now().date().replace(day=1)
-    budget = await budget_of(session, key.customer_id, default_budget)
-    where: dict[str, Any] = {"customer": key.customer_id, "month": month}
-    await run_sql(session, _SPEND_ROW, **where)
-    taken = (await run_sql(session, _RESERVE, **where, usd=greatest, budget=budget)).first()
-    if taken is None:
-        committed = (await run_sql(session, _COMMITTED, **where)).scalar_one()
-        raise BudgetSpent("this month", budget or Decimal(0), committed, greatest)
-    await _reserve_optimization(session, key, greatest)
-    for lost in await session.exec(_same_call(key).where(ModelCall.state == "reserved")):
-        lost.state = "unknown"
-        session.add(lost)
-    call = ModelCall(
-        customer_id=key.customer_id,
-        purpose=key.purpose,
-        subject_id=key.subject_id,
-        prompt_id=key.prompt_id,
-        step=key.step,
-        optimization_id=key.optimization_id,
-        month=month,
-        model=model,
-        reserved_usd=greatest,
-    )
-    session.add(call)
-    await session.flush()
-    return call
-
-
-async def _reserve_optimization(session: AsyncSession, key: CallKey, greatest: Decimal) -> None:
-    """Book a call on its optimization, whose own limit is a hard stop too."""
-    if key.optimization_id is None:
+    budget = await budget_of(session, account, default)
+    if budget is None:
         return
-    taken = (await run_sql(session, _RESERVE_OPTIMIZATION, id=key.optimization_id, usd=greatest)).first()
-    if taken is None:
-        row = (await run_sql(session, _OPTIMIZATION, id=key.optimization_id)).one()
-        raise BudgetSpent("this optimization", row.max_cost_usd, row.cost_usd, greatest)
+    row = (await run_sql(session, _SQL[account.kind].committed, **_row_of(account))).first()
+    committed = Decimal(0) if row is None else Decimal(row.usd)
+    left = budget - committed
+    if left <= 0 or (row is not None and row.refused_usd is not None and left < row.refused_usd):
+        raise BudgetSpent(account.whose, budget, committed, account=account)
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a call came to. `cost_usd` in USD."""
-
-    outcome: str
-    cost_usd: Decimal
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    answer: str | None = None
-    model: str | None = None
-
-
-async def settle(session: AsyncSession, call_id: UUID, settlement: Settlement) -> None:
-    """Replace a reservation by the real cost. A call already given up as unknown is settled too."""
-    statement = select(ModelCall).where(ModelCall.id == call_id).with_for_update()
-    call = (await session.exec(statement)).one()
-    if call.state == "settled":
-        return
-    call.state, call.outcome, call.settled_at = "settled", settlement.outcome, now()
-    call.cost_usd, call.answer = settlement.cost_usd, settlement.answer
-    call.prompt_tokens, call.output_tokens = settlement.prompt_tokens, settlement.output_tokens
-    call.model = settlement.model or call.model
-    session.add(call)
-    difference = settlement.cost_usd - call.reserved_usd
-    await run_sql(session, _CORRECT, customer=call.customer_id, month=call.month, usd=difference)
-    if call.optimization_id is not None:
-        await run_sql(session, _CORRECT_OPTIMIZATION, id=call.optimization_id, usd=difference)
-
-
-async def give_up(session: AsyncSession, call_id: UUID, outcome: str) -> None:
-    """Book a call whose cost will never be known: it stays at what it had reserved."""
-    call = await session.get_one(ModelCall, call_id, with_for_update=True)
-    if call.state == "reserved":
-        call.state, call.outcome = "unknown", outcome
-        session.add(call)
-
-
-async def failures(session: AsyncSession, key: CallKey) -> int:
-    """Return how many calls of a piece of work the model failed (not those whose caller died)."""
-    statement = select(func.count()).where(
-        col(ModelCall.subject_id) == key.subject_id,
-        col(ModelCall.purpose) == key.purpose,
-        col(ModelCall.outcome).not_in(("", "ok")),
-    )
-    return (await session.exec(statement)).one()
-
-
-async def forget_answers(session: AsyncSession, subject_id: UUID) -> None:
-    """Drop the answers kept for a piece of work, once its result is stored or no longer wanted."""
-    statement = update(ModelCall).where(col(ModelCall.subject_id) == subject_id, col(ModelCall.answer).is_not(None))
-    await session.exec(statement.values(answer=None))
-
-
-async def budget_of(session: AsyncSession, customer_id: UUID, default: Decimal | None) -> Decimal | None:
-    """Return a customer's budget per month in USD, None for no limit."""
-    customer = await session.get_one(Customer, customer_id)
-    return default if customer.monthly_budget_usd is None else customer.monthly_budget_usd
-
-
-async def committed_usd(session: AsyncSession, customer_id: UUID, month: date) -> Decimal:
-    """Return what a customer's calls of a month cost or may still cost, in USD."""
-    row = (await run_sql(session, _COMMITTED, customer=customer_id, month=month)).first()
-    return Decimal(0) if row is None else Decimal(row[0])
-
-
-_USAGE = text(
-    "select coalesce(sum(prompt_tokens), 0) as prompt_tokens, coalesce(sum(output_tokens), 0) as output_tokens,"
-    " coalesce(sum(case when state = 'settled' then cost_usd else reserved_usd end), 0) as usd"
-    " from model_calls where subject_id = :subject and purpose = :purpose"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """All calls of one piece of work together; cost in USD, unknown calls at their reservation."""
-
-    prompt_tokens: int
-    output_tokens: int
-    cost_usd: Decimal
-
-
-async def booked(session: AsyncSession, purpose: str, subject_id: UUID) -> Booked:
-    """Return what a piece of work took, failed and lost calls included."""
-    row = (await run_sql(session, _USAGE, purpose=purpose, subject=subject_id)).one()
-    return Booked(row.prompt_tokens, row.output_tokens, row.usd)
+async def committed_usd(session: AsyncSession, account: Account) -> Decimal:
+    """Return what an account's calls cost or may still cost, in USD."""
+    row = (await run_sql(session, _SQL[account.kind].committed, **_row_of(account))).first()
+    return Decimal(0) if row is None else Decimal(row.usd)

@@ -76,6 +76,7 @@ async def commit(session: AsyncSession, change: Change) -> PromptVersion:
     A client's number below the highest is stored, but does not become current.
     """
     prompt = await lock_prompt(session, change.prompt_id)
+    previous_id = prompt.current_version_id
     if change.basis_version_id is not None and prompt.current_version_id != change.basis_version_id:
         raise Drifted(change.basis_version_id, prompt.current_version_id)
     highest = await _highest_number(session, prompt.id)
@@ -92,6 +93,7 @@ async def commit(session: AsyncSession, change: Change) -> PromptVersion:
             "prompt.version_committed",
             prompt.id,
             version_id=str(version.id),
+            previous_version_id=None if previous_id is None else str(previous_id),
             version=version.number,
             source=version.source,
         )

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.budgets import forget_answers
 from redraft.domain.checks import check_draft
 from redraft.domain.evidence import AuditedCall, Evaluation, Message
+from redraft.domain.ledger import forget_answers
 from redraft.domain.outbox import emit
 from redraft.domain.proposals import (
     edited_since_read,

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.budgets import forget_answers
+from redraft.domain.ledger import forget_answers
 from redraft.domain.optimizations import get_optimization, lock_optimization, move, variants_of
 from redraft.experiment import ArmReport, Cell, Design, Look, Verdict, draw_cells, look
 from redraft.settings import Settings

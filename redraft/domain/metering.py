@@ -11,7 +11,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.budgets import BudgetSpent, CallKey, Settlement, give_up, reserve, settle, stored_answer
+from redraft.domain.budgets import BudgetSpent, note_refusal
+from redraft.domain.ledger import CallKey, Settlement, give_up, reserve, settle, stored_answer
 from redraft.llm.port import LanguageModel, ModelAnswer, ModelAnswerUnusable, ModelError, ModelRequest, Usage
 from redraft.store.database import Database
 from redraft.store.tables import ModelCall
@@ -71,6 +72,8 @@ class MeteredModel:
             async with self.db.tenant(key.customer_id) as session:
                 return await reserve(session, key, self.model.name, greatest, self.default_budget)
         except BudgetSpent as error:
+            async with self.db.tenant(key.customer_id) as session:
+                await note_refusal(session, error)
             raise OverBudget(error) from error
 
     async def _book_failure(self, call: ModelCall, error: ModelError) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.domain.budgets import of_customer, refuse_when_spent
 from redraft.domain.clock import refuse_late
 from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import RedraftError, conflict, invalid, not_found
@@ -51,10 +52,13 @@ class OptimizationRequest:
     deadline: datetime | None = None
 
 
-async def open_optimization(session: AsyncSession, request: OptimizationRequest) -> Optimization:
+async def open_optimization(
+    session: AsyncSession, request: OptimizationRequest, default_budget: Decimal | None = None
+) -> Optimization:
     """Open an optimization of the prompt's current version, or answer the one this request opened before.
 
-    Raises INVALID for a prompt that does not exist, DEADLINE_EXCEEDED when whoever asked has given up.
+    `default_budget`: USD per month of a customer without a budget of its own, None for no limit. Raises INVALID for a
+    prompt that does not exist, BUDGET_SPENT, DEADLINE_EXCEEDED when whoever asked has given up.
     """
     if (opened := await session.get(Optimization, request.id)) is not None:
         return opened
@@ -63,6 +67,7 @@ async def open_optimization(session: AsyncSession, request: OptimizationRequest)
     except RedraftError as error:
         raise invalid("promptId", "there is no prompt with this id") from error
     await refuse_late(session, request.deadline)
+    await refuse_when_spent(session, of_customer(request.customer_id), default_budget)
     version = await current_version(session, prompt)
     optimization = Optimization(
         id=request.id,

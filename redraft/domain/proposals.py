@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
@@ -16,11 +17,12 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.budgets import booked, forget_answers
+from redraft.domain.budgets import of_customer, refuse_when_spent
 from redraft.domain.clock import refuse_late
 from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import Kind, RedraftError, conflict, not_found
 from redraft.domain.languages import DEFAULT_LANGUAGE
+from redraft.domain.ledger import booked, forget_answers
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
 from redraft.domain.runs.evidence import nothing_to_improve, runs_of, withdrawn
@@ -62,11 +64,14 @@ class ProposalRequest:
     deadline: datetime | None = None
 
 
-async def open_proposal(session: AsyncSession, request: ProposalRequest, default_limit: int) -> Proposal:
+async def open_proposal(
+    session: AsyncSession, request: ProposalRequest, default_limit: int, default_budget: Decimal | None = None
+) -> Proposal:
     """Open a proposal under the customer's lock, or answer the one that this request opened before.
 
-    Raises NOT_FOUND (AI), INVALID_AUDIT_SET, AUDIT_PROMPT_VERSION_MISMATCH, TOO_MANY_IN_PROGRESS, DEADLINE_EXCEEDED;
-    then nothing is stored.
+    `default_budget`: USD per month of a customer without a budget of its own, None for no limit. Raises NOT_FOUND (AI),
+    INVALID_AUDIT_SET, AUDIT_PROMPT_VERSION_MISMATCH, TOO_MANY_IN_PROGRESS, BUDGET_SPENT, DEADLINE_EXCEEDED; then
+    nothing is stored.
     """
     if (opened := await session.get(Proposal, request.id)) is not None:
         return opened
@@ -75,6 +80,7 @@ async def open_proposal(session: AsyncSession, request: ProposalRequest, default
     await refuse_late(session, request.deadline)
     audits = await load_audit_set(session, prompt, request.audit_ids)
     await _refuse_beyond_limit(session, customer, default_limit)
+    await refuse_when_spent(session, of_customer(customer.id), default_budget)
     version = await current_version(session, prompt)
     proposal = Proposal(
         id=request.id,

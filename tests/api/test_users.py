@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from redraft.domain.access import Role, Scope
-from redraft.domain.budgets import CallKey, reserve
+from redraft.domain.ledger import CallKey, reserve
 from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.ids import new_id

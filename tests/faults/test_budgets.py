@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import psycopg
 
-from redraft.domain.budgets import CallKey
+from redraft.domain.ledger import CallKey
 from redraft.domain.metering import MeteredModel, OverBudget
 from redraft.llm.factory import language_model
 from redraft.llm.port import ModelRequest, Turn

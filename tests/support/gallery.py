@@ -13,7 +13,6 @@ from sqlmodel import col, select
 
 from redraft.domain.access import Scope
 from redraft.domain.audits import AuditDraft, create_audit
-from redraft.domain.budgets import CallKey, Settlement, reserve, settle
 from redraft.domain.checks import check_draft
 from redraft.domain.customers import create_key, update_customer
 from redraft.domain.drafts import FinishedDraft, store_draft
@@ -28,6 +27,7 @@ from redraft.domain.experiments import (
     store_arms,
     store_trial,
 )
+from redraft.domain.ledger import CallKey, Settlement, reserve, settle
 from redraft.domain.optimizations import OptimizationRequest, claim_slot, open_optimization
 from redraft.domain.personas import BUILT_IN
 from redraft.domain.prompts import PromptDraft, PromptUpdate, create_prompt, update_prompt

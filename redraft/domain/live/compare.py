@@ -99,6 +99,13 @@ async def compare_versions(session: AsyncSession, name: str, period: Period | No
     return compared + reports[len(compared) :]
 
 
+async def outcomes_of(session: AsyncSession, version_ids: list[UUID]) -> dict[UUID, Outcomes]:
+    """Return each version's known outcomes of all time; none are known of a version without traces."""
+    rows = await run_sql(session, _SUMS, versions=version_ids, **_bounds(None))
+    found = {row.version: Outcomes(row.successes, row.failures) for row in rows}
+    return {version_id: found.get(version_id, Outcomes(0, 0)) for version_id in version_ids}
+
+
 def _bounds(period: Period | None) -> dict[str, date]:
     if period is None:
         return {"first": ALL_DAYS, "last": ALL_DAYS}

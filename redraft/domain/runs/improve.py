@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.domain.budgets import of_customer, refuse_when_spent
 from redraft.domain.commit import current_version, lock_prompt
 from redraft.domain.errors import not_found
 from redraft.domain.languages import DEFAULT_LANGUAGE
@@ -35,16 +37,20 @@ class ImproveRequest:
     metric_ids: tuple[Identifier, ...] = ()
 
 
-async def queue_proposal(session: AsyncSession, request: ImproveRequest) -> Proposal:
+async def queue_proposal(
+    session: AsyncSession, request: ImproveRequest, default_budget: Decimal | None = None
+) -> Proposal:
     """Store a proposal from runs, which the outbox sees started; a repeated `id` answers the one stored before.
 
-    Raises INVALID naming the field.
+    `default_budget`: USD per month of a customer without a budget of its own, None for no limit. Raises INVALID naming
+    the field, BUDGET_SPENT.
     """
     if (queued := await session.get(Proposal, request.id)) is not None:
         return queued
     runs = await load_run_set(session, request.numbers)
     prompt = await prompt_of_runs(session, runs, request.agent)
     await lock_prompt(session, prompt.id)
+    await refuse_when_spent(session, of_customer(request.customer_id), default_budget)
     version = await current_version(session, prompt)
     text = request.prompt if request.prompt is not None else version.text
     proposal = Proposal(

@@ -17,6 +17,7 @@ from redraft.store.tables.traces import (
     TraceKey,
     VersionFigures,
 )
+from redraft.store.tables.watches import Watch
 
 __all__ = [
     "AccessKey",
@@ -51,4 +52,5 @@ __all__ = [
     "User",
     "Variant",
     "VersionFigures",
+    "Watch",
 ]

@@ -64,10 +64,17 @@ class ModelCall(Record, table=True):
 
 
 class Spend(SQLModel, table=True):
-    """What a customer's model calls of one month (UTC) cost or may still cost, in USD."""
+    """What a customer's model calls of one month (UTC) cost or may still cost, in USD.
+
+    `budget_usd` is the budget that the last call was held against, `announced_percent` the highest share of it that an
+    event told of, `refused_usd` the greatest cost of the cheapest call that did not fit.
+    """
 
     __tablename__ = "spends"
 
     customer_id: UUID = Field(foreign_key="customers.id", primary_key=True)
     month: date = Field(primary_key=True)
     usd: Decimal = Field(default=Decimal(0), sa_type=Numeric(18, 9))
+    budget_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))
+    announced_percent: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    refused_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))

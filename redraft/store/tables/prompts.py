@@ -15,6 +15,8 @@ from redraft.store.tables.base import Record, json_field, optional_time_field
 class Prompt(Record, table=True):
     """The system prompt of one AI. `current_version_id` changes only through `commit`.
 
+    `watched`: an accepted change is compared with what it replaced; `auto_restore`: and taken back when it is worse.
+
     `number` counts the customer's prompts: the alias for clients whose ids are integers.
     """
 
@@ -35,6 +37,8 @@ class Prompt(Record, table=True):
     tags: list[str] = json_field(list)
     temperature: float | None = None
     max_tokens: int | None = None
+    watched: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    auto_restore: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     current_version_id: UUID | None = Field(
         default=None, sa_column=Column(ForeignKey("prompt_versions.id", use_alter=True), nullable=True)
     )
