@@ -54,7 +54,9 @@ class JudgeActivities:
                 return AuditState(status=await audits.status_of(session, ref.audit_id))
 
     async def _judge(self, ref: AuditRef, wanted: audits.AuditInput) -> audits.AuditOutcome:
-        key = CallKey(ref.customer_id, audits.PURPOSE, ref.audit_id, 0, wanted.prompt_id)
+        key = CallKey(
+            ref.customer_id, audits.PURPOSE, ref.audit_id, 0, wanted.prompt_id, schedule_id=wanted.schedule_id
+        )
         model = MeteredModel(self._model, self._db, key, self._settings.monthly_budget_usd)
         brief = AuditBrief(
             system_prompt=wanted.system_prompt,

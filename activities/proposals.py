@@ -130,7 +130,9 @@ class DraftActivities:
                 return state_of(await drafts.store_draft(session, ref.proposal_id, draft))
 
     async def _write(self, ref: ProposalRef, basis: drafts.DraftBasis) -> drafts.FinishedDraft:
-        key = CallKey(ref.customer_id, proposals.PURPOSE, ref.proposal_id, 0, basis.prompt_id)
+        key = CallKey(
+            ref.customer_id, proposals.PURPOSE, ref.proposal_id, 0, basis.prompt_id, schedule_id=basis.schedule_id
+        )
         model = MeteredModel(self._model, self._db, key, self._settings.monthly_budget_usd)
         brief = ProposalBrief(
             original_prompt=basis.original_prompt,

@@ -108,7 +108,13 @@ class TrialActivities:
 
     def _key(self, record: Optimization, subject_id: UUID) -> CallKey:
         return CallKey(
-            record.customer_id, experiments.PURPOSE, subject_id, 0, record.prompt_id, optimization_id=record.id
+            record.customer_id,
+            experiments.PURPOSE,
+            subject_id,
+            0,
+            record.prompt_id,
+            optimization_id=record.id,
+            schedule_id=record.schedule_id,
         )
 
 

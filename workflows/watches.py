@@ -26,7 +26,7 @@ class WatchWorkflow:
             )
             self._show(state)
             if state.status != "watching":
-                return state.status
+                return str(state.status)
             await workflow.sleep(timedelta(seconds=state.next_look_s), summary="Until the next look")
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(ref)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from api.schemas.common import tm
+from api.rendering import tm
 from api.schemas.optimizations import Camel, prefixed
 from redraft.store.tables import Watch
 

@@ -139,6 +139,7 @@ class AuditInput:
     language: str
     system_prompt: str
     messages: list[Message]
+    schedule_id: UUID | None = None
 
 
 async def load_input(session: AsyncSession, audit_id: UUID) -> AuditInput | None:
@@ -160,6 +161,7 @@ async def load_input(session: AsyncSession, audit_id: UUID) -> AuditInput | None
         language=audit.language or prompt.language or "en-US",
         system_prompt=version.text,
         messages=[Message.model_validate(message) for message in trace.messages],
+        schedule_id=audit.schedule_id,
     )
 
 

@@ -40,6 +40,7 @@ class DraftBasis:
     language: str
     calls: list[AuditedCall]
     runs: list[RunEvidence]
+    schedule_id: UUID | None = None
 
 
 async def load_basis(session: AsyncSession, proposal_id: UUID) -> DraftBasis | None:
@@ -54,6 +55,7 @@ async def load_basis(session: AsyncSession, proposal_id: UUID) -> DraftBasis | N
         language=proposal.language,
         calls=await audited_calls(session, proposal_id),
         runs=await run_evidence(session, proposal),
+        schedule_id=proposal.schedule_id,
     )
 
 

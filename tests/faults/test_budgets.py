@@ -6,12 +6,14 @@ import asyncio
 from decimal import Decimal
 
 import psycopg
+from sqlmodel import col, select
 
 from redraft.domain.ledger import CallKey
 from redraft.domain.metering import MeteredModel, OverBudget
 from redraft.llm.factory import language_model
 from redraft.llm.port import ModelRequest, Turn
 from redraft.store.ids import new_id
+from redraft.store.tables import OutboxEvent
 from tests.faults.ledger import entries
 from tests.support.laws import broken_laws
 from tests.support.model_replies import auto, hang
@@ -90,3 +92,37 @@ async def test_an_answer_that_comes_after_the_decision_is_booked_and_not_kept(he
     here.gemini.release()  # before the worker hears that nobody waits any more
     await until(lambda: [e.state for e in entries(database_url(here), proposal.id)] == ["settled"])
     await until(lambda: broken_laws(database_url(here)) == {})
+
+
+async def test_a_budget_that_runs_out_says_so_once_at_each_mark(here: World) -> None:
+    model = language_model(here.settings)
+    first = CallKey(here.customer_id, "proposal", new_id(), 0)
+
+    async def call(key: CallKey | None = None) -> str:
+        key = key or CallKey(here.customer_id, "proposal", new_id(), 0)
+        try:
+            await MeteredModel(model, here.db, key).generate(REQUEST)
+        except OverBudget:
+            return "refused"
+        return "made"
+
+    async def events() -> list[tuple[str, int]]:
+        statement = select(OutboxEvent).where(col(OutboxEvent.topic).startswith("budget."))
+        async with here.db.tenant(here.customer_id) as session:
+            found = await session.exec(statement.order_by(col(OutboxEvent.id)))
+            return [(event.topic, event.payload["percent"]) for event in found]
+
+    await call(first)
+    [cost] = [entry.usd for entry in entries(database_url(here), first.subject_id)]
+    budget(here, model.greatest_cost(REQUEST) * 6)  # the last call that is refused leaves less than a fifth of it
+    while await call() == "made":
+        pass
+    assert set(await asyncio.gather(*(call() for _ in range(STARTS)))) == {"refused"}
+    assert await events() == [("budget.threshold_reached", 80), ("budget.spent", 100)]
+    budget(here, Decimal(1000))
+    assert await call() == "made"
+    budget(here, cost / 2)
+    assert await call() == "refused"
+    assert await events() == [("budget.threshold_reached", 80), ("budget.spent", 100), ("budget.spent", 100)]
+    assert broken_laws(database_url(here)) == {}
+    await model.close()

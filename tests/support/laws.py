@@ -54,6 +54,18 @@ LAWS = {
            from model_calls group by customer_id, month) m on (m.customer_id, m.month) = (s.customer_id, s.month)
         where s.usd is distinct from m.usd and (coalesce(s.usd, 0), coalesce(m.usd, 0)) <> (0, 0)
     """,
+    "a schedule's spend of a month is the sum of its ledger": """
+        select coalesce(s.schedule_id, m.schedule_id) from schedule_spends s full join
+          (select schedule_id, month, sum(case when state = 'settled' then cost_usd else reserved_usd end) as usd
+           from model_calls where schedule_id is not null group by schedule_id, month) m
+          on (m.schedule_id, m.month) = (s.schedule_id, s.month)
+        where s.usd is distinct from m.usd and (coalesce(s.usd, 0), coalesce(m.usd, 0)) <> (0, 0)
+    """,
+    "a version that a watch restored follows directly on the one it watched": """
+        select w.id from watches w left join prompt_versions v on v.id = w.restored_version_id
+        join prompt_versions b on b.id = w.version_id
+        where w.restored_version_id is not null and (w.status <> 'worse' or v.number <> b.number + 1)
+    """,
     "an answer is kept only while its proposal is in progress": """
         select c.id from model_calls c join proposals p on p.id = c.subject_id
         where c.answer is not null and p.status <> 'progressing'

@@ -90,6 +90,7 @@ def refused(response: httpx.Response, code: int, reason: str, *, field: str | No
     status = {
         400: {"INVALID_ARGUMENT"},
         401: {"UNAUTHENTICATED"},
+        402: {"PAYMENT_REQUIRED"},
         403: {"PERMISSION_DENIED"},
         404: {"NOT_FOUND"},
         409: {"ALREADY_EXISTS", "FAILED_PRECONDITION"},

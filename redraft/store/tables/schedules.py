@@ -83,7 +83,10 @@ class ScheduleRun(Record, table=True):
 
 
 class ScheduleSpend(SQLModel, table=True):
-    """What the model calls of a schedule's work of one month (UTC) cost or may still cost, in USD."""
+    """What the model calls of a schedule's work of one month (UTC) cost or may still cost, in USD.
+
+    The other columns are those of `Spend`.
+    """
 
     __tablename__ = "schedule_spends"
 
@@ -91,3 +94,6 @@ class ScheduleSpend(SQLModel, table=True):
     month: date = Field(primary_key=True)
     customer_id: UUID = Field(foreign_key="customers.id")
     usd: Decimal = Field(default=Decimal(0), sa_type=Numeric(18, 9))
+    budget_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))
+    announced_percent: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    refused_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))

@@ -1,0 +1,1 @@
+"""Tests of the watch: verdicts, restoring, and that it outlives its processes."""
