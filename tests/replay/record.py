@@ -18,12 +18,14 @@ from temporalio.client import WorkflowExecutionStatus
 from redraft.process import leave_cleanly
 from redraft.settings import Settings
 from redraft.store.migrate import migrate
-from runtime.starts import proposal_workflow_id
 from tests.replay.stories import STORIES
+from tests.support.experiments import SMALL
 from tests.support.fake_gemini import FakeGemini
 from tests.support.stack import postgres_server, temporal_server
 from tests.support.worlds import eventually, world
 
+# The queue that a deployment has, looks a second apart, experiments of a few cells.
+FAST: dict[str, Any] = {"task_queue": "redraft", "watch_interval_s": 0.5, **SMALL}
 HISTORIES = Path(__file__).with_name("histories")
 
 
@@ -38,8 +40,8 @@ async def record(names: list[str]) -> list[str]:
             if names and story.__name__ not in names:
                 continue
             gemini.forget()
-            async with world(url, temporal.address, gemini, task_queue="redraft") as here:
-                handle = here.client.get_workflow_handle(proposal_workflow_id(await story(here)))
+            async with world(url, temporal.address, gemini, **FAST) as here:
+                handle = here.client.get_workflow_handle(await story(here))
                 await eventually(handle.describe, lambda d: d.status == WorkflowExecutionStatus.COMPLETED, "closed")
                 history = json.loads((await handle.fetch_history()).to_json())
             text = json.dumps(impersonal(history), indent=1, sort_keys=True) + "\n"

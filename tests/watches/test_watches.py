@@ -15,8 +15,8 @@ from redraft.store.tables import Decision, OutboxEvent, Prompt, Watch
 from runtime.reconciler import Reconciler
 from runtime.starts import Starter, watch_workflow_id
 from tests.support.laws import broken_laws
+from tests.support.watched import Watched
 from tests.support.worlds import World, eventually
-from tests.watches.conftest import Watched
 
 MONTH = timedelta(days=30)
 
