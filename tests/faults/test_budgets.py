@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from uuid import UUID
 
 import psycopg
+import pytest
 from sqlmodel import col, select
 
+from redraft.domain.budgets import accounts, committed_usd, this_month
 from redraft.domain.ledger import CallKey
 from redraft.domain.metering import MeteredModel, OverBudget
 from redraft.llm.factory import language_model
 from redraft.llm.port import ModelRequest, Turn
 from redraft.store.ids import new_id
-from redraft.store.tables import OutboxEvent
+from redraft.store.tables import OutboxEvent, Schedule
 from tests.faults.ledger import entries
 from tests.support.laws import broken_laws
 from tests.support.model_replies import auto, hang
@@ -124,5 +127,30 @@ async def test_a_budget_that_runs_out_says_so_once_at_each_mark(here: World) -> 
     budget(here, cost / 2)
     assert await call() == "refused"
     assert await events() == [("budget.threshold_reached", 80), ("budget.spent", 100), ("budget.spent", 100)]
+    assert broken_laws(database_url(here)) == {}
+    await model.close()
+
+
+async def test_a_schedules_budget_stops_its_calls_and_nobody_elses(here: World) -> None:
+    model = language_model(here.settings)
+    prompt = await here.prompt()
+    greatest = model.greatest_cost(REQUEST)
+    schedule = Schedule(customer_id=here.customer_id, prompt_id=prompt.id, action="audit", budget_usd=greatest)
+    async with here.db.tenant(here.customer_id) as session:
+        session.add(schedule)
+
+    async def call(schedule_id: UUID | None) -> str:
+        key = CallKey(here.customer_id, "audit", new_id(), 0, schedule_id=schedule_id)
+        return (await MeteredModel(model, here.db, key).generate(REQUEST)).text
+
+    assert await call(schedule.id)
+    with pytest.raises(OverBudget, match="of this schedule and month"):
+        await call(schedule.id)
+    assert await call(None)
+    async with here.db.tenant(here.customer_id) as session:
+        account = accounts(here.customer_id, schedule.id, this_month())[1]
+        assert 0 < await committed_usd(session, account) < greatest
+        [event] = await session.exec(select(OutboxEvent).where(OutboxEvent.subject_id == schedule.id))
+    assert (event.topic, event.payload["account"]) == ("budget.spent", "schedule")
     assert broken_laws(database_url(here)) == {}
     await model.close()
