@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.audits import AuditActivities, JudgeActivities
 from activities.optimizations import OptimizationActivities
 from activities.proposals import DraftActivities, ProposalActivities
+from activities.reoptimize import ReoptimizeActivities
 from activities.trials import TrialActivities
 from activities.watches import WatchActivities
 from redraft.llm.factory import language_model
@@ -37,9 +38,10 @@ from workflows.audits import AuditWorkflow
 from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
 from workflows.queues import model_queue, workflow_queue
+from workflows.reoptimize import ReoptimizeWorkflow
 from workflows.watches import WatchWorkflow
 
-WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow, OptimizationWorkflow, WatchWorkflow]
+WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow, OptimizationWorkflow, WatchWorkflow, ReoptimizeWorkflow]
 # A cached workflow costs memory, an evicted one a replay of its few events when it is next needed.
 MAX_CACHED_WORKFLOWS = 500
 MAX_MODEL_CALLS = 50
@@ -63,6 +65,7 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
     proposals, audits = ProposalActivities(db, settings), AuditActivities(db)
     optimizations, trials = OptimizationActivities(db, model, settings), TrialActivities(db, model, settings)
     drafts, judges = DraftActivities(db, model, settings), JudgeActivities(db, model, settings)
+    schedules = ReoptimizeActivities(db, model, settings)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=settings.graceful_shutdown_s),
         "deployment_config": deployment(settings),
@@ -94,6 +97,10 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
                 optimizations.recheck,
                 optimizations.decide,
                 WatchActivities(db, settings).look,
+                schedules.begin,
+                schedules.sample,
+                schedules.wait_for_audits,
+                schedules.decide,
             ],
             max_concurrent_activities=settings.database_pool_size * 2,
             **common,

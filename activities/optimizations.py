@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
-from uuid import UUID
-
-from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from activities.failures import NoSlot, refusal
+from activities.opening import open_optimization
 from redraft.domain import experiments, optimizations
-from redraft.domain.errors import RedraftError, invalid
-from redraft.domain.personas import load_personas
-from redraft.domain.prompts import get_prompt
+from redraft.domain.errors import RedraftError
 from redraft.llm.port import LanguageModel
-from redraft.llm.tasks.simulate_bounds import greatest_calls_of_trial, greatest_cost_of_trial, greatest_variant_bytes
 from redraft.settings import Settings
 from redraft.store.database import Database
 from redraft.store.tables import Optimization
@@ -55,41 +48,13 @@ class OptimizationActivities:
     @activity.defn(name="open_optimization")
     async def open(self, request: OpenOptimization) -> OptimizationState:
         """Open the record with its design and its plan, or say why not."""
+        workflow_id = activity.info().workflow_id or ""
         try:
             async with self._db.tenant(request.customer_id) as session:
-                personas = await load_personas(session, request.persona_ids or None)
-                design = experiments.design_of_mode(self._settings, request.mode, request.variant_count)
-                wanted = optimizations.OptimizationRequest(
-                    id=request.optimization_id,
-                    customer_id=request.customer_id,
-                    prompt_id=request.prompt_id,
-                    actor=request.actor,
-                    mode=request.mode,
-                    variant_count=request.variant_count,
-                    intent=request.intent,
-                    personas=[persona.model_dump(mode="json") for persona in personas],
-                    design=design,
-                    plan=self._plan(design, request.variant_count, await _prompt_text(session, request.prompt_id)),
-                    max_cost_usd=None if request.max_cost_usd is None else Decimal(request.max_cost_usd),
-                    workflow_id=activity.info().workflow_id or "",
-                    deadline=request.deadline,
-                )
-                record = await optimizations.open_optimization(session, wanted, self._settings.monthly_budget_usd)
-                # With a slot free it starts at once; else the workflow waits for one.
-                await optimizations.claim_slot(session, record.id, self._settings.optimizations_side_by_side)
+                record = await open_optimization(session, request, self._model, self._settings, workflow_id)
                 return state_of(record)
         except RedraftError as error:
             return OptimizationState(status="", refusal=refusal(error))
-
-    def _plan(self, design: dict[str, Any], variants: int, prompt: str) -> dict[str, Any]:
-        """Return what the experiment can take at most, regression replays included; said before it is spent."""
-        turns = design["turns"]
-        regressions = 2 * experiments.GREATEST_REGRESSION_SCENARIOS
-        trials = design["cells"] * (variants + 1) + regressions
-        calls = trials * greatest_calls_of_trial(turns, small=self._model.small) + GENERATING_CALLS
-        longest = greatest_variant_bytes(prompt, self._settings.max_prompt_bytes)
-        cost = trials * greatest_cost_of_trial(self._model, prompt_bytes=longest, max_turns=turns)
-        return {"maxTrials": trials, "maxTurns": turns, "maxCalls": calls, "maxCostUsd": float(cost)}
 
     @activity.defn(name="load_optimization")
     async def load(self, ref: OptimizationRef) -> OptimizationState:
@@ -154,13 +119,6 @@ class OptimizationActivities:
         async with self._db.tenant(request.customer_id) as session:
             settled = await optimizations.decide_optimization(session, request.optimization_id, decision)
             return state_of(settled.record, settled.refusal)
-
-
-async def _prompt_text(session: AsyncSession, prompt_id: UUID) -> str:
-    try:
-        return (await get_prompt(session, prompt_id)).version.text
-    except RedraftError as error:
-        raise invalid("promptId", "there is no prompt with this id") from error
 
 
 def _summary(record: Optimization) -> str:

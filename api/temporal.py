@@ -31,8 +31,9 @@ from redraft.domain.optimizations import (
 from redraft.domain.proposals import TERMINAL_STATES, DecisionRequest, ProposalRequest, decide, get_proposal
 from redraft.settings import Settings
 from redraft.store.database import Database
-from runtime.starts import Starter, proposal_workflow_id
+from runtime.starts import Starter
 from workflows.contracts import DecisionInput, DeleteInput, OpenProposal, ProposalState, ProposalStatus, Refusal
+from workflows.ids import proposal_workflow_id
 from workflows.optimization_contracts import OpenOptimization, OptimizationDecisionInput, OptimizationState
 from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow

@@ -17,11 +17,22 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from redraft.domain.optimizations import open_records
 from redraft.domain.proposals import OPEN_STATES
+from redraft.domain.schedules.run_state import settle_lost
 from redraft.store.database import Database, run_sql
-from redraft.store.tables import Audit, IdempotencyKey, ModelCall, Optimization, Proposal, RateWindow, Watch
+from redraft.store.tables import (
+    Audit,
+    IdempotencyKey,
+    ModelCall,
+    Optimization,
+    Proposal,
+    RateWindow,
+    ScheduleRun,
+    Watch,
+)
 from redraft.store.tables.base import now
 from runtime.client import register_search_attributes
-from runtime.starts import Starter, audit_workflow_id, optimization_workflow_id, proposal_workflow_id, watch_workflow_id
+from runtime.starts import Starter
+from workflows.ids import audit_workflow_id, optimization_workflow_id, proposal_workflow_id, watch_workflow_id
 
 GRACE = timedelta(seconds=10)  # a record this young may just be starting its workflow
 LOST_CALL_AFTER = timedelta(hours=1)
@@ -71,6 +82,7 @@ class Reconciler:
                 return 0
             proposals, audits = await _open_proposals(session), await _open_audits(session)
             optimizations, watches = await _open_optimizations(session), await _open_watches(session)
+            runs = await _open_runs(session)
             await _clean(session)
         brought_back = await self._restart_lost("ProposalWorkflow", proposals, proposal_workflow_id, self._proposal)
         brought_back += await self._restart_lost("AuditWorkflow", audits, audit_workflow_id, self._audit)
@@ -78,6 +90,7 @@ class Reconciler:
             "OptimizationWorkflow", optimizations, optimization_workflow_id, self._optimization
         )
         brought_back += await self._restart_lost("WatchWorkflow", watches, watch_workflow_id, self._watch)
+        await self._settle_lost(runs)
         return brought_back
 
     async def _proposal(self, record: OpenRecord) -> None:
@@ -109,6 +122,15 @@ class Reconciler:
             log.warning("workflow_lost", workflow_id=workflow_id(record.id), customer_id=str(record.customer_id))
             await restart(record)
         return len(lost)
+
+    async def _settle_lost(self, runs: list[ScheduleRun]) -> None:
+        """Fail runs of schedules whose workflow is gone: they are over, and the schedule comes again."""
+        for run in runs:
+            if await self._runs(run.workflow_id):
+                continue
+            log.warning("workflow_lost", workflow_id=run.workflow_id, customer_id=str(run.customer_id))
+            async with self._db.tenant(run.customer_id) as session:
+                await settle_lost(session, run.id)
 
     async def _running(self, workflow_type: str) -> set[str]:
         query = f'WorkflowType = "{workflow_type}" and ExecutionStatus = "Running"'
@@ -151,6 +173,11 @@ async def _open_watches(session: AsyncSession) -> list[OpenRecord]:
         Watch.status == "watching", col(Watch.created_at) < now() - GRACE
     )
     return [OpenRecord(*row) for row in await session.exec(statement)]
+
+
+async def _open_runs(session: AsyncSession) -> list[ScheduleRun]:
+    statement = select(ScheduleRun).where(ScheduleRun.status == "running", col(ScheduleRun.created_at) < now() - GRACE)
+    return list(await session.exec(statement))
 
 
 async def _clean(session: AsyncSession) -> None:

@@ -15,36 +15,17 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 
+from activities.inputs import console_url, model_limits, optimization_input, proposal_input
 from redraft.settings import Settings
 from workflows import attributes
 from workflows.audits import AuditWorkflow
-from workflows.contracts import AuditRef, ModelLimits, ProposalInput
-from workflows.optimization_contracts import OptimizationInput
+from workflows.contracts import AuditRef
+from workflows.ids import audit_workflow_id, optimization_workflow_id, proposal_workflow_id, watch_workflow_id
 from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
 from workflows.queues import workflow_queue
 from workflows.watch_contracts import WatchRef
 from workflows.watches import WatchWorkflow
-
-
-def proposal_workflow_id(proposal_id: UUID) -> str:
-    """Return the workflow id of a proposal."""
-    return f"proposal-{proposal_id}"
-
-
-def audit_workflow_id(audit_id: UUID) -> str:
-    """Return the workflow id of an audit."""
-    return f"audit-{audit_id}"
-
-
-def watch_workflow_id(watch_id: UUID) -> str:
-    """Return the workflow id of a watch."""
-    return f"watch-{watch_id}"
-
-
-def optimization_workflow_id(optimization_id: UUID) -> str:
-    """Return the workflow id of an optimization."""
-    return f"optimization-{optimization_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +54,7 @@ class Starter:
         """Return the start of a proposal's workflow, to be sent together with its first update."""
         return WithStartWorkflowOperation(
             ProposalWorkflow.run,
-            self._proposal_input(customer_id, proposal_id, resume=False),
+            proposal_input(self.settings, customer_id, proposal_id, resume=False),
             id=proposal_workflow_id(proposal_id),
             static_summary=f"Proposal for prompt {prompt_id} from {audits} audit{'s' if audits != 1 else ''}",
             **self._options(customer_id, prompt_id),
@@ -85,7 +66,7 @@ class Starter:
         """Return the start that brings a lost workflow back from its record, to be sent with an update."""
         return WithStartWorkflowOperation(
             ProposalWorkflow.run,
-            self._proposal_input(customer_id, proposal_id, resume=True),
+            proposal_input(self.settings, customer_id, proposal_id, resume=True),
             id=proposal_workflow_id(proposal_id),
             static_summary=f"Proposal for prompt {prompt_id}, resumed from its record",
             **self._options(customer_id, prompt_id),
@@ -97,7 +78,7 @@ class Starter:
         """See that a proposal's workflow runs, and send it a signal; a running one is left as it is."""
         return await self.client.start_workflow(
             ProposalWorkflow.run,
-            self._proposal_input(customer_id, proposal_id, resume=True),
+            proposal_input(self.settings, customer_id, proposal_id, resume=True),
             id=proposal_workflow_id(proposal_id),
             static_summary=f"Proposal for prompt {prompt_id}, resumed from its record",
             start_signal=signal,
@@ -108,7 +89,7 @@ class Starter:
         """See that the workflow of a proposal that was stored first runs."""
         await self.client.start_workflow(
             ProposalWorkflow.run,
-            self._proposal_input(customer_id, proposal_id, resume=True),
+            proposal_input(self.settings, customer_id, proposal_id, resume=True),
             id=proposal_workflow_id(proposal_id),
             static_summary=f"Proposal for prompt {prompt_id} from runs",
             **self._options(customer_id, prompt_id),
@@ -120,7 +101,7 @@ class Starter:
         """Return the start of an optimization's workflow, new or from its record, to be sent with an update."""
         return WithStartWorkflowOperation(
             OptimizationWorkflow.run,
-            self._optimization_input(customer_id, optimization_id, resume=resume),
+            optimization_input(self.settings, customer_id, optimization_id, resume=resume),
             id=optimization_workflow_id(optimization_id),
             static_summary=f"Optimization of prompt {prompt_id}",
             **self._options(customer_id, prompt_id),
@@ -132,7 +113,7 @@ class Starter:
         """See that an optimization's workflow runs, and send it a signal; a running one is left as it is."""
         await self.client.start_workflow(
             OptimizationWorkflow.run,
-            self._optimization_input(customer_id, optimization_id, resume=True),
+            optimization_input(self.settings, customer_id, optimization_id, resume=True),
             id=optimization_workflow_id(optimization_id),
             static_summary=f"Optimization of prompt {prompt_id}, resumed from its record",
             start_signal=signal,
@@ -146,8 +127,8 @@ class Starter:
             AuditRef(
                 customer_id=customer_id,
                 audit_id=audit_id,
-                limits=self._limits(),
-                console_url=self._console_url("audits", audit_id),
+                limits=model_limits(self.settings),
+                console_url=console_url(self.settings, "audits", audit_id),
             ),
             id=audit_workflow_id(audit_id),
             static_summary="Audit of one call",
@@ -163,30 +144,3 @@ class Starter:
             static_summary=f"Watch of a change to prompt {prompt_id}",
             **self._options(customer_id, prompt_id),
         )
-
-    def _proposal_input(self, customer_id: UUID, proposal_id: UUID, *, resume: bool) -> ProposalInput:
-        return ProposalInput(
-            customer_id=customer_id,
-            proposal_id=proposal_id,
-            resume=resume,
-            limits=self._limits(),
-            console_url=self._console_url("proposals", proposal_id),
-        )
-
-    def _optimization_input(self, customer_id: UUID, optimization_id: UUID, *, resume: bool) -> OptimizationInput:
-        return OptimizationInput(
-            customer_id=customer_id,
-            optimization_id=optimization_id,
-            resume=resume,
-            limits=self._limits(),
-            side_by_side=self.settings.trials_side_by_side,
-            console_url=self._console_url("optimizations", optimization_id),
-        )
-
-    def _console_url(self, kind: str, record_id: UUID) -> str:
-        """Return the address of a record's page, shown beside its run."""
-        return f"{self.settings.public_url.rstrip('/')}/console/{kind}/{record_id}"
-
-    def _limits(self) -> ModelLimits:
-        # A small model asks many short questions in one activity; a large one at most twice.
-        return ModelLimits(start_to_close_s=max(900.0, 3 * self.settings.llm_timeout_s))

@@ -1,10 +1,14 @@
-"""What a schedule starts: the workflow's name and id, and the ids that go into it."""
+"""What a schedule starts: the workflow's name and id, and what goes into it and its activities and comes out."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
+
+from workflows.contracts import ProposalInput
+from workflows.optimization_contracts import OptimizationInput
 
 REOPTIMIZE_WORKFLOW = "ReoptimizeWorkflow"
 
@@ -19,3 +23,43 @@ class ReoptimizeInput(BaseModel):
 def reoptimize_workflow_id(schedule_id: UUID) -> str:
     """Return the workflow id of a schedule's runs; Temporal appends the due time."""
     return f"reoptimize-{schedule_id}"
+
+
+class BeginRun(BaseModel):
+    """A due time that has come; `due_at` None: started by hand, outside the schedule."""
+
+    customer_id: UUID
+    schedule_id: UUID
+    due_at: datetime | None = None
+
+
+class RunRef(BaseModel):
+    """A run of a schedule and whose it is."""
+
+    customer_id: UUID
+    run_id: UUID
+
+
+class RunState(BaseModel):
+    """The run's record after an activity. What it started, at most one of the two, is to be started as a workflow."""
+
+    run_id: UUID
+    status: str
+    reason: str = ""
+    message: str = ""
+    prompt_id: UUID
+    action: str
+    audits_started: int = 0
+    proposal: ProposalInput | None = None
+    optimization: OptimizationInput | None = None
+
+
+class RunSummary(BaseModel):
+    """What a run came to: the result of a ReoptimizeWorkflow."""
+
+    run_id: UUID
+    status: str
+    reason: str = ""
+    audits_started: int = 0
+    proposal_id: UUID | None = None
+    optimization_id: UUID | None = None

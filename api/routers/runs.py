@@ -37,7 +37,7 @@ from redraft.domain.runs.records import (
     runs_by_number,
     update_run,
 )
-from runtime.starts import proposal_workflow_id
+from workflows.ids import proposal_workflow_id
 
 router = Router(prefix="/test_framework/v1/runs", tags=["runs"])
 GREATEST_NUMBER = 2**31 - 1

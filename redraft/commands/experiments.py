@@ -92,7 +92,7 @@ async def _optimize(configured: Settings, wanted: _Wanted, console: Console) -> 
     from api.temporal import TemporalGateway
     from redraft.store.ids import new_id
     from runtime.client import connect
-    from runtime.starts import optimization_workflow_id
+    from workflows.ids import optimization_workflow_id
     from workflows.optimization_contracts import OpenOptimization
 
     db = Database.connect(configured)

@@ -31,6 +31,7 @@ class AuditDraft:
     language: str = ""
     evaluation: Evaluation | None = None
     id: UUID | None = None
+    schedule_id: UUID | None = None
 
 
 async def create_audit(
@@ -60,6 +61,7 @@ async def create_audit(
         prompt_id=trace.prompt_id,
         prompt_version_id=trace.prompt_version_id,
         trace_id=trace.id,
+        schedule_id=draft.schedule_id,
         language=draft.language,
     )
     session.add(audit)

@@ -50,6 +50,7 @@ class OptimizationRequest:
     max_cost_usd: Decimal | None = None
     workflow_id: str = ""
     deadline: datetime | None = None
+    schedule_id: UUID | None = None
 
 
 async def open_optimization(
@@ -74,6 +75,7 @@ async def open_optimization(
         customer_id=request.customer_id,
         prompt_id=prompt.id,
         basis_version_id=version.id,
+        schedule_id=request.schedule_id,
         original_prompt=version.text,
         mode=request.mode,
         variant_count=request.variant_count,

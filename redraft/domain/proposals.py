@@ -62,6 +62,7 @@ class ProposalRequest:
     actor: str
     workflow_id: str = ""
     deadline: datetime | None = None
+    schedule_id: UUID | None = None
 
 
 async def open_proposal(
@@ -87,6 +88,7 @@ async def open_proposal(
         customer_id=request.customer_id,
         prompt_id=prompt.id,
         basis_version_id=version.id,
+        schedule_id=request.schedule_id,
         original_prompt=version.text,
         language=request.language or prompt.language or DEFAULT_LANGUAGE,
         created_by=request.actor,

@@ -9,11 +9,11 @@ from redraft.domain.runs.records import RunDraft, create_run
 from redraft.domain.runs.transcript import turns_of
 from redraft.store.ids import new_id
 from redraft.store.tables import Customer
-from runtime.starts import proposal_workflow_id
 from tests.support.model_replies import auto, hang
 from tests.support.processes import Machine
 from tests.support.wait import until
 from tests.support.worlds import World, eventually
+from workflows.ids import proposal_workflow_id
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(300)]
 TURNS = turns_of("[00:01] Testing Agent: A table for two.\n[00:02] Main Agent: Done.")

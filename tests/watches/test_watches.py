@@ -13,10 +13,11 @@ from redraft.domain import watches
 from redraft.experiment.live import Outcomes, compare_rates
 from redraft.store.tables import Decision, OutboxEvent, Prompt, Watch
 from runtime.reconciler import Reconciler
-from runtime.starts import Starter, watch_workflow_id
+from runtime.starts import Starter
 from tests.support.laws import broken_laws
 from tests.support.watched import Watched
 from tests.support.worlds import World, eventually
+from workflows.ids import watch_workflow_id
 
 MONTH = timedelta(days=30)
 

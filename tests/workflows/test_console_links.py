@@ -10,10 +10,11 @@ from temporalio.client import WorkflowHandle
 from console.routers import ROUTERS
 from console.routing import PageRoute
 from redraft.store.ids import new_id
-from runtime.starts import Starter, audit_workflow_id, optimization_workflow_id, proposal_workflow_id
+from runtime.starts import Starter
 from tests.support.fake_gemini import FakeGemini
 from tests.support.stack import TemporalServer
 from tests.support.worlds import world
+from workflows.ids import audit_workflow_id, optimization_workflow_id, proposal_workflow_id
 
 
 async def test_every_run_knows_a_page_of_the_console(

@@ -6,12 +6,12 @@ import asyncio
 
 from redraft.domain.audits import delete_audit
 from redraft.store.tables import Prompt, PromptVersion
-from runtime.starts import proposal_workflow_id
 from tests.support.fake_gemini import FakeGemini
 from tests.support.model_replies import hang
 from tests.support.stack import TemporalServer
 from tests.support.worlds import World, working_on, world
 from workflows.contracts import DecisionInput
+from workflows.ids import proposal_workflow_id
 
 
 async def test_people_decide_by_signal_with_their_name(here: World) -> None:

@@ -15,12 +15,12 @@ from redraft.domain.errors import RedraftError
 from redraft.llm.factory import language_model
 from redraft.store.ids import new_id
 from redraft.store.tables import Proposal
-from runtime.starts import proposal_workflow_id
 from tests.support.fake_gemini import FakeGemini
 from tests.support.model_replies import auto, hang
 from tests.support.stack import TemporalServer
 from tests.support.worlds import World, world
 from workflows.contracts import DecisionInput, ProposalInput
+from workflows.ids import proposal_workflow_id
 from workflows.proposals import OPEN_TIMEOUT, ProposalWorkflow
 from workflows.queues import workflow_queue
 

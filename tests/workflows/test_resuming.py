@@ -14,13 +14,14 @@ from temporalio.service import RPCError, RPCStatusCode
 from redraft.domain.errors import RedraftError
 from redraft.store.tables import Proposal
 from runtime.reconciler import Reconciler
-from runtime.starts import Starter, proposal_workflow_id
+from runtime.starts import Starter
 from tests.support.fake_gemini import FakeGemini
 from tests.support.model_replies import hang
 from tests.support.stack import TemporalServer, temporal_server
 from tests.support.wait import until
 from tests.support.worlds import World, eventually, world
 from workflows import attributes
+from workflows.ids import proposal_workflow_id
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,13 @@ _GROUPS: tuple[tuple[str, ...], ...] = (
 )
 
 
+def outcome_of(success: bool | None, status: str) -> bool | None:
+    """Return whether a trace succeeded: as reported, else False when it failed or timed out, else None."""
+    if success is None and status in {"failed", "timed_out"}:
+        return False
+    return success
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One report of a trace. None: the report does not say. `text` is the digest of its messages and metadata."""
@@ -57,10 +64,8 @@ class Document:
 
     @property
     def known_outcome(self) -> bool | None:
-        """Whether the trace succeeded: as reported, else False when it failed or timed out, else None."""
-        if self.success is None and self.status in {"failed", "timed_out"}:
-            return False
-        return self.success
+        """Whether the trace succeeded, see `outcome_of`."""
+        return outcome_of(self.success, self.status)
 
     def as_json(self) -> dict[str, Any]:
         """Return what the document says, with one spelling for each value."""

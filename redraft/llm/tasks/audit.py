@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import cast
 
 from pydantic import BaseModel, Field
@@ -16,7 +17,7 @@ from redraft.llm.tasks.judgements import AuditBrief, AuditResult, has_tools
 from redraft.llm.tasks.prompt import load
 from redraft.llm.tasks.tokens import cut_parts, cut_text, estimate_tokens
 
-__all__ = ["AuditBrief", "AuditResult", "audit"]
+__all__ = ["AuditBrief", "AuditResult", "audit", "greatest_cost_of_audit"]
 
 
 class Observation(BaseModel):
@@ -63,6 +64,14 @@ async def audit(model: LanguageModel, brief: AuditBrief) -> AuditResult:
         return await judge_by_checks(model, brief)
     answer = await model.generate(_request(brief))
     return AuditResult(_evaluation(answer, brief), answer.model, load("audit").id, answer.usage, 1)
+
+
+def greatest_cost_of_audit(model: LanguageModel, brief: AuditBrief) -> Decimal:
+    """Return what judging a conversation is reserved at, in USD.
+
+    A small model judges by many short calls, each reserved by itself: nothing is reserved at the start.
+    """
+    return Decimal(0) if model.small else model.greatest_cost(_request(brief))
 
 
 def _request(brief: AuditBrief) -> ModelRequest:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.traces import TraceDraft, record_trace
 from redraft.store.tables import Audit
-from runtime.starts import audit_workflow_id
 from tests.support.model_replies import error
 from tests.support.worlds import World, eventually
+from workflows.ids import audit_workflow_id
 
 
 async def audited(here: World) -> str:

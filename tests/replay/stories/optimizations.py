@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from runtime.starts import optimization_workflow_id
 from tests.support.experiments import Lab
 from tests.support.scripted_model import ScriptedWorld, with_quality
 from tests.support.worlds import World, eventually
+from workflows.ids import optimization_workflow_id
 
 
 async def optimized_and_applied(here: World) -> str:

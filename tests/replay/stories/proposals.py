@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from redraft.store.tables import Prompt, Proposal
-from runtime.starts import Starter, proposal_workflow_id
+from runtime.starts import Starter
 from tests.support.model_replies import auto, error, hang
 from tests.support.worlds import World
+from workflows.ids import proposal_workflow_id
 
 
 async def accepted(here: World) -> str:

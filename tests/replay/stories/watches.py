@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from redraft.domain.prompts import PromptUpdate, update_prompt
-from runtime.starts import watch_workflow_id
 from tests.support.watched import Watched
 from tests.support.worlds import World, eventually
+from workflows.ids import watch_workflow_id
 
 
 async def watch_worse(here: World) -> str:

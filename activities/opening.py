@@ -1,0 +1,75 @@
+"""Opening an optimization: for its own workflow, and for a schedule's run."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from redraft.domain import experiments, optimizations
+from redraft.domain.errors import RedraftError, invalid
+from redraft.domain.personas import load_personas
+from redraft.domain.prompts import get_prompt
+from redraft.llm.port import LanguageModel
+from redraft.llm.tasks.simulate_bounds import greatest_calls_of_trial, greatest_cost_of_trial, greatest_variant_bytes
+from redraft.settings import Settings
+from redraft.store.tables import Optimization
+from workflows.optimization_contracts import OpenOptimization
+
+GENERATING_CALLS = 4  # scenarios, variants, and one repair of each at most
+
+
+async def open_optimization(
+    session: AsyncSession,
+    request: OpenOptimization,
+    model: LanguageModel,
+    settings: Settings,
+    workflow_id: str,
+    schedule_id: UUID | None = None,
+) -> Optimization:
+    """Open the record with its design and its plan; with a slot free it leaves the queue at once.
+
+    Raises as the core's `open_optimization`, and INVALID for a persona that does not exist.
+    """
+    personas = await load_personas(session, request.persona_ids or None)
+    design = experiments.design_of_mode(settings, request.mode, request.variant_count)
+    prompt = await _prompt_text(session, request.prompt_id)
+    wanted = optimizations.OptimizationRequest(
+        id=request.optimization_id,
+        customer_id=request.customer_id,
+        prompt_id=request.prompt_id,
+        actor=request.actor,
+        mode=request.mode,
+        variant_count=request.variant_count,
+        intent=request.intent,
+        personas=[persona.model_dump(mode="json") for persona in personas],
+        design=design,
+        plan=_plan(model, design, request.variant_count, greatest_variant_bytes(prompt, settings.max_prompt_bytes)),
+        max_cost_usd=None if request.max_cost_usd is None else Decimal(request.max_cost_usd),
+        workflow_id=workflow_id,
+        deadline=request.deadline,
+        schedule_id=schedule_id,
+    )
+    record = await optimizations.open_optimization(session, wanted, settings.monthly_budget_usd)
+    # With a slot free it starts at once; else the workflow waits for one.
+    await optimizations.claim_slot(session, record.id, settings.optimizations_side_by_side)
+    return record
+
+
+async def _prompt_text(session: AsyncSession, prompt_id: UUID) -> str:
+    try:
+        return (await get_prompt(session, prompt_id)).version.text
+    except RedraftError as error:
+        raise invalid("promptId", "there is no prompt with this id") from error
+
+
+def _plan(model: LanguageModel, design: dict[str, Any], variants: int, prompt_bytes: int) -> dict[str, Any]:
+    """Return what the experiment can take at most, regression replays included; said before it is spent."""
+    turns = design["turns"]
+    regressions = 2 * experiments.GREATEST_REGRESSION_SCENARIOS
+    trials = design["cells"] * (variants + 1) + regressions
+    calls = trials * greatest_calls_of_trial(turns, small=model.small) + GENERATING_CALLS
+    cost = trials * greatest_cost_of_trial(model, prompt_bytes=prompt_bytes, max_turns=turns)
+    return {"maxTrials": trials, "maxTurns": turns, "maxCalls": calls, "maxCostUsd": float(cost)}

@@ -1,0 +1,179 @@
+"""The steps of a scheduled run one by one: each may be repeated, as Temporal does, and changes nothing then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from redraft.domain.live.documents import Document
+from redraft.domain.live.ingest import Report, ingest
+from redraft.domain.proposals import ProposalRequest, open_proposal
+from redraft.domain.schedules.deciding import WantedOptimization, decide
+from redraft.domain.schedules.run_state import RunStart, begin
+from redraft.domain.schedules.sampled import request_audits
+from redraft.store.tables import Audit, OutboxEvent, Prompt, Schedule, ScheduleRun
+from redraft.store.tables.base import now
+from runtime.reconciler import Reconciler
+from runtime.starts import Starter
+from tests.support.fake_gemini import FakeGemini
+from tests.support.schedules import calls, judged, make_schedule, proposals_of, runs_of
+from tests.support.stack import TemporalServer
+from tests.support.worlds import World, world
+
+
+class Opener:
+    """Opens proposals as the product does; no test here wants an optimization."""
+
+    async def proposal(self, session: AsyncSession, request: ProposalRequest) -> None:
+        await open_proposal(session, request, 3)
+
+    async def optimization(self, session: AsyncSession, request: WantedOptimization) -> None:
+        raise NotImplementedError
+
+
+class Steps:
+    """The steps of one run, each in a transaction of its own."""
+
+    def __init__(self, here: World, schedule: Schedule) -> None:
+        self.here = here
+        self.schedule = schedule
+        self.key = str(uuid4())
+        self.run_id = UUID(int=0)
+
+    async def begin(self) -> ScheduleRun:
+        start = RunStart(self.here.customer_id, self.schedule.id, "reoptimize-test", self.key)
+        async with self.here.db.tenant(self.here.customer_id) as session:
+            run = await begin(session, start)
+        self.run_id = run.id
+        return run
+
+    async def sample(self, price: str = "0") -> ScheduleRun:
+        async with self.here.db.tenant(self.here.customer_id) as session:
+            return await request_audits(session, self.run_id, lambda prompt, messages: Decimal(price), None)
+
+    async def decide(self) -> ScheduleRun:
+        async with self.here.db.tenant(self.here.customer_id) as session:
+            return await decide(session, self.run_id, Opener())
+
+
+@pytest.fixture
+async def quiet(database_url: str, temporal: TemporalServer, gemini: FakeGemini) -> AsyncIterator[World]:
+    """A world without a worker: nothing happens but what the test does."""
+    async with world(database_url, temporal.address, gemini, working=False) as made:
+        yield made
+
+
+async def begun(here: World, schedule: Schedule) -> Steps:
+    steps = Steps(here, schedule)
+    await steps.begin()
+    return steps
+
+
+async def events(here: World, topic: str) -> list[OutboxEvent]:
+    statement = select(OutboxEvent).where(OutboxEvent.topic == topic).order_by(col(OutboxEvent.id))
+    async with here.db.tenant(here.customer_id) as session:
+        return list(await session.exec(statement))
+
+
+async def test_each_step_repeated_and_raced_leaves_one_row_and_starts_one_proposal(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    await judged(quiet, prompt, 2)
+    await calls(quiet, prompt, True, False, None)
+    schedule = await make_schedule(quiet, prompt, settings={"sample_size": 2})
+    steps = await begun(quiet, schedule)
+    await steps.begin()
+    for step in (steps.sample, steps.decide):
+        await asyncio.gather(*(step() for _ in range(4)))
+    [run] = await runs_of(quiet, schedule)
+    assert (run.status, run.audits_started) == ("started", 2)
+    assert [proposal.id for proposal in await proposals_of(quiet, prompt)] == [run.proposal_id]
+    assert len(await events(quiet, "audit.requested")) == 2
+    [event] = await events(quiet, "schedule.run_started")
+    assert event.subject_id == run.id
+    assert event.payload == {"schedule_id": str(schedule.id), "reason": "", "proposal_id": str(run.proposal_id)}
+
+
+async def test_traces_without_a_conversation_are_left_out_and_counted(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    await calls(quiet, prompt, True)
+    await traces(quiet, prompt, "completed", "failed", "running")
+    steps = await begun(quiet, await make_schedule(quiet, prompt, "audit"))
+    sample = (await steps.sample()).saw["sample"]
+    assert sample["withoutConversation"] == 2  # one that runs may still become a conversation
+    assert sample["taken"] == {"failed": 0, "success": 1, "unknown": 0}
+
+
+async def traces(here: World, prompt: Prompt, *statuses: str) -> None:
+    """Report traces that carry no messages."""
+    assert prompt.current_version_id is not None
+    document = Document(
+        status="completed", started_at=now(), prompt_id=prompt.id, prompt_version_id=prompt.current_version_id
+    )
+    reports = [Report(uuid4(), replace(document, status=status)) for status in statuses]
+    async with here.db.tenant(here.customer_id) as session:
+        assert all(await ingest(session, here.customer_id, reports))
+
+
+async def test_no_more_audits_are_requested_than_the_budget_can_reserve_at_once(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    await calls(quiet, prompt, *[True] * 5, False)
+    schedule = await make_schedule(quiet, prompt, "audit", budget_usd="0.35")
+    steps = await begun(quiet, schedule)
+    run = await steps.sample(price="0.1")
+    assert (run.audits_started, run.saw["sample"]["notAffordable"]) == (3, 3)
+    assert run.saw["sample"]["taken"]["failed"] == 1  # a beginning of the sample still holds each outcome
+    poor = await begun(quiet, await make_schedule(quiet, prompt, "audit", budget_usd="0.05"))
+    await poor.sample(price="0.1")
+    assert ((await poor.decide()).status, (await poor.decide()).reason) == ("skipped", "BUDGET_SPENT")
+
+
+async def test_a_prompt_that_moves_while_its_conversations_are_audited_is_left_alone(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    await judged(quiet, prompt, 1)
+    steps = await begun(quiet, await make_schedule(quiet, prompt))
+    await steps.sample()
+    await quiet.put(prompt.id, "Another text for {{restaurant}}.")
+    run = await steps.decide()
+    assert (run.status, run.reason) == ("skipped", "PROMPT_MOVED")
+    assert await proposals_of(quiet, prompt) == []
+
+
+async def test_a_proposal_stands_on_the_new_audits_the_worst_first_twenty_at_most(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    await judged(quiet, prompt, *[4] * 12, *[1] * 3, *[2] * 9)
+    steps = await begun(quiet, await make_schedule(quiet, prompt, settings={"sample_size": 0}))
+    await steps.sample()
+    run = await steps.decide()
+    statement = "select evaluation->'overall_score' from audits a join proposal_audits p on p.audit_id = a.id"
+    url = quiet.settings.database_url
+    assert url is not None
+    with psycopg.connect(url.get_secret_value()) as connection:
+        rows = connection.execute(f"{statement} where p.proposal_id = %s order by p.position", [run.proposal_id])
+        assert [row[0] for row in rows] == [1] * 3 + [2] * 9 + [4] * 8
+
+
+async def test_a_run_whose_workflow_is_gone_is_settled_by_the_reconciler(quiet: World, database_url: str) -> None:
+    prompt = await quiet.prompt()
+    await calls(quiet, prompt, True)
+    schedule = await make_schedule(quiet, prompt, "audit")
+    steps = await begun(quiet, schedule)
+    await steps.sample()
+    reconciler = Reconciler(quiet.db, Starter(quiet.client, quiet.settings), 1)
+    await reconciler.reconcile()
+    assert [run.status for run in await runs_of(quiet, schedule)] == ["running"]  # it may only just have begun
+    with psycopg.connect(database_url) as connection:
+        connection.execute("update schedule_runs set created_at = created_at - interval '1 minute'")
+    await reconciler.reconcile()
+    [run] = await runs_of(quiet, schedule)
+    assert (run.status, run.reason) == ("failed", "WORKFLOW_LOST")
+    assert (await steps.decide()).status == "failed"  # and that is final
+    async with quiet.db.tenant(quiet.customer_id) as session:
+        assert len(list(await session.exec(select(Audit)))) == 1

@@ -1,0 +1,175 @@
+"""A run of a schedule from due to done: what it audits, what it sees, and what it starts or why not."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from sqlmodel import select
+
+from redraft.store.tables import Optimization, Schedule, ScheduleRun, ScheduleSpend
+from tests.support.model_replies import error
+from tests.support.schedules import audits_of, calls, change, due, judged, make_schedule, proposals_of, runs_of
+from tests.support.worlds import World
+
+
+async def only_run(here: World, schedule: Schedule) -> ScheduleRun:
+    [run] = await runs_of(here, schedule)
+    return run
+
+
+async def spent(here: World, schedule: Schedule) -> Decimal:
+    statement = select(ScheduleSpend).where(ScheduleSpend.schedule_id == schedule.id)
+    async with here.db.tenant(here.customer_id) as session:
+        return sum((month.usd for month in await session.exec(statement)), Decimal(0))
+
+
+async def test_a_schedule_for_audits_has_a_sample_audited_and_says_what_it_cost(here: World) -> None:
+    prompt = await here.prompt()
+    await judged(here, prompt, 3)
+    await calls(here, prompt, True, True, True, True, False, None)
+    schedule = await make_schedule(here, prompt, "audit", settings={"sample_size": 4})
+    summary = await due(here, schedule)
+    run = await only_run(here, schedule)
+    assert (summary.status, summary.audits_started) == ("completed", 4)
+    assert (run.status, run.reason, run.message) == ("completed", "", "4 of 4 audits completed.")
+    assert run.saw["sample"] | {"auditIds": []} == {
+        "size": 4,
+        "alreadyAudited": 1,
+        "withoutConversation": 0,
+        "unaudited": {"failed": 1, "success": 4, "unknown": 1},
+        "taken": {"failed": 1, "success": 2, "unknown": 1},
+        "notAffordable": 0,
+        "auditIds": [],
+    }
+    audits = await audits_of(here, schedule)
+    assert sorted(str(audit.id) for audit in audits) == sorted(run.saw["sample"]["auditIds"])
+    assert {audit.status for audit in audits} == {"completed"}
+    assert run.cost_usd == sum(audit.cost_usd for audit in audits) > 0
+    assert run.finished_at is not None
+    again = await due(here, schedule)
+    assert again.audits_started == 2  # the two that the first run left; nothing is audited twice
+    third = await due(here, schedule)
+    assert (third.status, third.reason) == ("skipped", "NOTHING_TO_AUDIT")
+    assert here.gemini.count == 6
+
+
+async def test_a_condition_that_is_not_met_leaves_its_reason(here: World) -> None:
+    prompt = await here.prompt()
+    await calls(here, prompt, True, False)
+    schedule = await make_schedule(here, prompt, min_new_audits=2, mean_score_below=3.0)
+    summary = await due(here, schedule)
+    run = await only_run(here, schedule)
+    assert (summary.status, summary.reason) == (run.status, run.reason) == ("skipped", "SCORE_NOT_BELOW")
+    assert run.message == "The mean score of 2 audits of version 1 is 4.00, not below 3."
+    held = {finding["condition"]: finding["held"] for finding in run.saw["conditions"]}
+    assert held == {"nothingOpen": True, "minNewAudits": True, "meanScoreBelow": False}
+    assert await proposals_of(here, prompt) == []
+
+
+async def test_when_every_condition_holds_a_proposal_starts_once_and_waits_for_a_person(here: World) -> None:
+    prompt = await here.prompt()
+    worst, *_ = await judged(here, prompt, 1, 3, 2)
+    schedule = await make_schedule(here, prompt, min_new_audits=3, mean_score_below=3.0)
+    summary = await due(here, schedule)
+    assert summary.status == "started"
+    run = await only_run(here, schedule)
+    [proposal] = await proposals_of(here, prompt)
+    assert (run.proposal_id, proposal.schedule_id) == (proposal.id, schedule.id)
+    assert proposal.created_by == "schedule nightly"
+    proposal = await here.until(proposal.id, "completed")
+    parent = await here.client.get_workflow_handle(proposal.workflow_id).describe()
+    assert parent.parent_id == run.workflow_id
+
+    second = await due(here, schedule)
+    assert (second.status, second.reason) == ("skipped", "SOMETHING_OPEN")
+    assert (await here.decide(proposal.id, "accept")).status == "accepted"
+    third = await due(here, schedule)
+    assert (third.status, third.reason) == ("skipped", "TOO_FEW_NEW_AUDITS")
+    assert len(await proposals_of(here, prompt)) == 1
+    assert worst.id is not None
+
+
+async def test_only_what_is_new_since_the_last_start_counts_as_new(here: World) -> None:
+    prompt = await here.prompt()
+    await judged(here, prompt, 2, 2)
+    schedule = await make_schedule(here, prompt, min_new_audits=2)
+    first = await due(here, schedule)
+    assert first.proposal_id is not None
+    await here.until(first.proposal_id, "completed")
+    await here.decide(first.proposal_id, "reject")
+    assert (await due(here, schedule)).reason == "TOO_FEW_NEW_AUDITS"
+    await judged(here, prompt, 2, 2)
+    again = await due(here, schedule)
+    assert again.status == "started"
+    assert again.proposal_id not in (None, first.proposal_id)
+
+
+async def test_an_optimization_is_opened_as_the_schedule_says_and_outlives_the_run(here: World) -> None:
+    prompt = await here.prompt()
+    settings = {"sample_size": 0, "variant_count": 2, "max_cost_usd": "0.000001"}
+    schedule = await make_schedule(here, prompt, "optimization", settings=settings)
+    summary = await due(here, schedule)
+    assert summary.status == "started"
+    assert summary.optimization_id is not None
+    record = await here.get(Optimization, summary.optimization_id)
+    assert (record.schedule_id, record.variant_count, record.mode) == (schedule.id, 2, "exploratory")
+    handle = here.client.get_workflow_handle(record.workflow_id)
+    assert (await handle.describe()).parent_id == (await only_run(here, schedule)).workflow_id
+
+
+async def test_a_refusal_of_the_core_is_a_skipped_run_and_no_crash(here: World) -> None:
+    first, second = await here.prompt(), await here.prompt(name="Other")
+    await judged(here, first, 2)
+    await judged(here, second, 2)
+    here.settings.max_in_progress = 1
+    here.gemini.script(*[error(503, retry_delay="60s")])
+    await due(here, await make_schedule(here, first))
+    schedule = await make_schedule(here, second)
+    summary = await due(here, schedule)
+    assert (summary.status, summary.reason) == ("skipped", "TOO_MANY_IN_PROGRESS")
+    assert await proposals_of(here, second) == []
+    without = await make_schedule(here, await here.prompt(name="New"))
+    assert (await due(here, without)).reason == "NO_EVIDENCE"
+
+
+async def test_audits_that_all_fail_fail_the_run(here: World) -> None:
+    prompt = await here.prompt()
+    await calls(here, prompt, False, True)
+    here.gemini.script(error(403), error(403))
+    schedule = await make_schedule(here, prompt, "audit")
+    summary = await due(here, schedule)
+    assert (summary.status, summary.reason) == ("failed", "AUDITS_FAILED")
+
+
+async def test_paused_deleted_and_without_a_prompt_are_skipped(here: World) -> None:
+    prompt = await here.prompt()
+    await judged(here, prompt, 2)
+    schedule = await make_schedule(here, prompt)
+    moment = schedule.created_at
+    await change(here, schedule, paused=True)
+    assert (await due(here, schedule, moment)).reason == "SCHEDULE_PAUSED"
+    await change(here, schedule, paused=False, deleted_at=moment)
+    assert (await due(here, schedule, moment)).reason == "SCHEDULE_DELETED"
+    assert [(run.status, run.due_at) for run in await runs_of(here, schedule)] == [("skipped", moment)] * 2
+
+
+async def test_two_schedules_of_one_prompt_start_one_thing(here: World) -> None:
+    prompt = await here.prompt()
+    await judged(here, prompt, 2)
+    schedules = [await make_schedule(here, prompt) for _ in range(4)]
+    summaries = await asyncio.gather(*(due(here, schedule) for schedule in schedules))
+    assert sorted(summary.status for summary in summaries) == ["skipped", "skipped", "skipped", "started"]
+    assert {summary.reason for summary in summaries} == {"", "SOMETHING_OPEN"}
+    assert len(await proposals_of(here, prompt)) == 1
+
+
+async def test_everything_a_schedule_does_is_booked_on_it(here: World) -> None:
+    prompt = await here.prompt()
+    await calls(here, prompt, False)
+    schedule = await make_schedule(here, prompt)
+    summary = await due(here, schedule)
+    assert summary.proposal_id is not None
+    proposal = await here.until(summary.proposal_id, "completed")
+    run = await only_run(here, schedule)
+    assert await spent(here, schedule) == run.cost_usd + proposal.cost_usd > run.cost_usd > 0
