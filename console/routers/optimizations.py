@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from console.views.proposals import prompt_names
 from console.views.trials import PAGE as TRIALS
 from console.views.trials import Wanted, pair_of, trial_page
 from console.visits import Act, View, Visit, WriterAct, see
+from redraft.domain.amounts import usd_of
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.optimizations import (
     GREATEST_VARIANT_COUNT,
@@ -136,15 +136,7 @@ def _variant_count(text: str) -> int:
 
 
 def _cost(text: str) -> str | None:
-    if not text:
-        return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise invalid("max_cost_usd", "give an amount of US dollars, such as 2.50") from error
-    if not amount.is_finite() or not 0 < amount < 1_000_000:
-        raise invalid("max_cost_usd", "must be above 0, such as 2.50")
-    return str(amount)
+    return str(usd_of("max_cost_usd", text, zero=False)) if text else None
 
 
 @router.post("/optimizations/{optimization_id}/apply", summary="Apply a variant")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain import customers as accounts
 from redraft.domain.access import Role, Scope
+from redraft.domain.amounts import usd_of
 from redraft.domain.budgets import committed_usd, of_customer
 from redraft.domain.errors import invalid, not_found
 from redraft.embedded.offline import with_database
@@ -162,15 +163,7 @@ def budget(
 
 
 def _amount(usd: str | None) -> Decimal | None:
-    if usd is None or usd == "none":
-        return None
-    try:
-        amount = Decimal(usd)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount < 10**9:
-        raise invalid("usd", "give a number of dollars from 0 up, such as 25.50, or none")
-    return amount
+    return None if usd is None or usd == "none" else usd_of("usd", usd)
 
 
 def _show(values: dict[str, str], as_json: bool) -> None:

@@ -8,12 +8,13 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import invalid
 from redraft.domain.live.figures import ALL_DAYS, EXACT_BELOW
 from redraft.domain.live.latency import middle_of
+from redraft.domain.live.quantiles import quantiles
 from redraft.domain.named_prompts import versions_named
 from redraft.experiment.live import Difference, Outcomes, compare_rates, rate_interval
 from redraft.store.database import run_sql
@@ -28,21 +29,8 @@ _SUMS = text(
 )
 
 
-def _p95(table: str, value: str) -> TextClause:
-    """percentile_disc(0.95), in floating point as PostgreSQL computes it, from values and how often they occur."""
-    return text(
-        f"with c as (select prompt_version_id as version, {value} as value, sum(traces) as traces from {table}"  # noqa: S608
-        "   where prompt_version_id = any(cast(:versions as uuid[])) and day between :first and :last"
-        "   group by 1, 2 having sum(traces) > 0),"
-        " s as (select version, value, sum(traces) over (partition by version order by value) as upto,"
-        "   sum(traces) over (partition by version)::float8 as total from c)"
-        " select version, min(value) as value from s where upto >= greatest(1, ceil(0.95::float8 * total))"
-        " group by version"
-    )
-
-
-_P95_OF_BINS = _p95("latency_bins", "bin")
-_P95_OF_VALUES = _p95("latency_values", "duration_us")
+_OF_BINS = quantiles("latency_bins", "bin")
+_OF_VALUES = quantiles("latency_values", "duration_us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +59,7 @@ class VersionReport:
     success_rate_interval: tuple[float, float] | None
     avg_cost_usd: float | None
     avg_latency_ms: float | None
+    p50_latency_ms: float | None
     p95_latency_ms: float | None
     against_previous: Difference | None = None
     previous: int | None = None
@@ -82,11 +71,11 @@ async def compare_versions(session: AsyncSession, name: str, period: Period | No
     bounds = _bounds(period)
     ids = [version.id for version in versions]
     rows = {row.version: row for row in await run_sql(session, _SUMS, versions=ids, **bounds)}
-    p95 = await _p95_of(session, ids, bounds)
+    latency = await _quantiles_of(session, ids, bounds)
     outcomes: defaultdict[UUID, Outcomes] = defaultdict(lambda: Outcomes(0, 0))
     outcomes |= {version_id: Outcomes(row.successes, row.failures) for version_id, row in rows.items()}
     reports = [
-        _report(version, rows.get(version.id), outcomes[version.id], p95.get(version.id)) for version in versions
+        _report(version, rows.get(version.id), outcomes[version.id], latency.get(version.id)) for version in versions
     ]
     if period is not None:
         return reports
@@ -113,19 +102,21 @@ def _bounds(period: Period | None) -> dict[str, date]:
     return {"first": first, "last": period.last or date.max}
 
 
-async def _p95_of(session: AsyncSession, ids: list[UUID], bounds: dict[str, date]) -> dict[UUID, float]:
-    """Return p95 in microseconds: of the durations themselves for versions with few traces, else of bins."""
+async def _quantiles_of(
+    session: AsyncSession, ids: list[UUID], bounds: dict[str, date]
+) -> dict[UUID, tuple[float, float]]:
+    """Return p50 and p95 in ms: of the durations themselves for versions with few traces, else of bins."""
     few = await run_sql(session, _FEW, versions=ids, all=ALL_DAYS, exact=EXACT_BELOW)
     exact = set(few.scalars())
     many = [version_id for version_id in ids if version_id not in exact]
-    found: dict[UUID, float] = {}
+    found: dict[UUID, tuple[float, float]] = {}
     if exact:
         days = bounds if bounds["first"] > ALL_DAYS else _bounds(Period())
-        for row in await run_sql(session, _P95_OF_VALUES, versions=sorted(exact), **days):
-            found[row.version] = float(row.value)
+        for row in await run_sql(session, _OF_VALUES, versions=sorted(exact), **days):
+            found[row.version] = (row.p50 / 1000, row.p95 / 1000)
     if many:
-        for row in await run_sql(session, _P95_OF_BINS, versions=many, **bounds):
-            found[row.version] = middle_of(row.value)
+        for row in await run_sql(session, _OF_BINS, versions=many, **bounds):
+            found[row.version] = (middle_of(row.p50) / 1000, middle_of(row.p95) / 1000)
     return found
 
 
@@ -135,7 +126,10 @@ _FEW = text(
 )
 
 
-def _report(version: PromptVersion, row: Row[Any] | None, mine: Outcomes, p95: float | None) -> VersionReport:
+def _report(
+    version: PromptVersion, row: Row[Any] | None, mine: Outcomes, latency: tuple[float, float] | None
+) -> VersionReport:
+    p50, p95 = latency or (None, None)
     return VersionReport(
         version=version,
         total_traces=0 if row is None else row.traces,
@@ -143,5 +137,6 @@ def _report(version: PromptVersion, row: Row[Any] | None, mine: Outcomes, p95: f
         success_rate_interval=None if mine.rate is None else rate_interval(mine),
         avg_cost_usd=None if row is None or row.cost_usd is None else float(row.cost_usd),
         avg_latency_ms=None if row is None or row.duration_us is None else float(row.duration_us) / 1000,
-        p95_latency_ms=None if p95 is None else p95 / 1000,
+        p50_latency_ms=p50,
+        p95_latency_ms=p95,
     )
