@@ -45,7 +45,17 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    for filter_ in (text.runs, text.plain, text.usd, text.stamp, text.iso, text.number, text.signed, text.plural):
+    for filter_ in (
+        text.runs,
+        text.plain,
+        text.usd,
+        text.exact,
+        text.stamp,
+        text.iso,
+        text.number,
+        text.signed,
+        text.plural,
+    ):
         made.filters[filter_.__name__] = filter_
     made.globals["asset"] = asset_url
     made.globals["words"] = WORDS

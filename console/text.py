@@ -76,6 +76,11 @@ def usd(amount: Decimal | float | None) -> str:
     return f"${value:,.2f}" if abs(value) >= 0.1 else f"${value:.2g}" if abs(value) >= 0.0001 else "< $0.0001"
 
 
+def exact(amount: Decimal) -> str:
+    """Return an amount as one would type it: every digit, no zeros at the end."""
+    return f"{amount.normalize():f}"
+
+
 def stamp(moment: datetime) -> str:
     """Return a time as people read it, UTC; the script of the page turns it into local time."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

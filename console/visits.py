@@ -35,7 +35,7 @@ class Visit:
 
     @property
     def may_administer(self) -> bool:
-        """Whether this person may manage access keys."""
+        """Whether this person may manage access keys, users and the budget."""
         return self.principal.scope.includes(Scope.ADMIN)
 
     async def page(self, template: str, typed: Typed | None = None, **context: Any) -> HTMLResponse:
@@ -92,6 +92,10 @@ async def _view(request: Request, state: State, principal: Reader, session: Tena
     return Visit(request, state, principal, session)
 
 
+async def _admin_view(request: Request, state: State, principal: Admin, session: TenantSession) -> Visit:
+    return Visit(request, state, principal, session)
+
+
 async def _act(request: Request, state: AppState, principal: Principal) -> Act:
     form = await read_form(request)
     credential = credential_of(request)
@@ -112,6 +116,7 @@ async def _admin_act(request: Request, state: State, principal: Admin) -> Act:
 
 
 View = Annotated[Visit, Depends(_view)]
+AdminView = Annotated[Visit, Depends(_admin_view)]
 ReaderAct = Annotated[Act, Depends(_any_act)]
 WriterAct = Annotated[Act, Depends(_write_act)]
 AdminAct = Annotated[Act, Depends(_admin_act)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.routers import inbox, keys, live, optimizations, prompts, proposals, sign_in, static, usage
+from console.routers import inbox, keys, live, optimizations, prompts, proposals, sign_in, static, usage, users
 from console.routing import PageRouter
 
 ROUTERS: list[PageRouter] = [
@@ -16,4 +16,5 @@ ROUTERS: list[PageRouter] = [
     optimizations.router,
     usage.router,
     keys.router,
+    users.router,
 ]

@@ -13,7 +13,7 @@ from console import pages
 from console.forms import Typed
 from console.routing import PageRouter
 from console.views.diffs import compare
-from console.views.live_figures import live_figures
+from console.views.live_figures import PERIODS, live_figures
 from console.views.prompts import prompt_lines, prompt_page
 from console.visits import View, Visit, WriterAct, see
 from redraft.domain.errors import Kind, RedraftError
@@ -34,18 +34,22 @@ async def list_all(visit: View, page: Annotated[int, Query(ge=1, le=10_000)] = 1
 
 
 @router.get("/prompts/{prompt_id}", summary="A prompt and its versions")
-async def show(prompt_id: UUID, visit: View, after: str = "") -> Response:
+async def show(prompt_id: UUID, visit: View, after: str = "", days: int = PERIODS[0]) -> Response:
     """Show a prompt with its time line, proposals, optimizations and spend."""
-    return await show_prompt(visit, prompt_id, after=after)
+    return await show_prompt(visit, prompt_id, after=after, days=days)
 
 
-async def show_prompt(visit: Visit, prompt_id: UUID, typed: Typed | None = None, *, after: str = "") -> Response:
+async def show_prompt(
+    visit: Visit, prompt_id: UUID, typed: Typed | None = None, *, after: str = "", days: int = PERIODS[0]
+) -> Response:
     """Return a prompt's page; `typed` is what could not be started from it."""
     found = await get_prompt(visit.session, prompt_id)
     view = await prompt_page(visit.session, found, Cursor.parse(after))
     most = GREATEST_VARIANT_COUNT
-    live = await live_figures(visit.session, found.prompt)
-    return await visit.page("prompt.html", typed, view=view, live=live, new_id=new_id(), most_variants=most)
+    live = await live_figures(visit.session, found.prompt, days if days in PERIODS else PERIODS[0])
+    return await visit.page(
+        "prompt.html", typed, view=view, live=live, periods=PERIODS, new_id=new_id(), most_variants=most
+    )
 
 
 @router.get("/prompts/{prompt_id}/compare", summary="Compare two versions")

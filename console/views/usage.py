@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from console.views.trends import Bar, Frame, Scale, short_usd
 from redraft.domain.budgets import budget_of, committed_usd, of_customer
+from redraft.domain.customers import get_customer
+from redraft.domain.usage import usage_by
 from redraft.settings import Settings
 from redraft.store.database import run_sql
+from redraft.store.tables.base import now
 
+DAYS = 30
 _COST = "sum(case when c.state = 'settled' then c.cost_usd else c.reserved_usd end)"
 _SUMS = (
     "count(*) as calls, sum(c.prompt_tokens) as prompt_tokens, sum(c.output_tokens) as output_tokens,"
@@ -54,6 +59,16 @@ class Month:
 
 
 @dataclass(frozen=True, slots=True)
+class DailySpend:
+    """What was spent on each of the last days, as bars; ticks are places with their labels."""
+
+    rows: tuple[tuple[float, str], ...]
+    columns: tuple[tuple[float, str], ...]
+    bars: list[Bar]
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """This month, and the ones before. `open_usd` is reserved for calls that run or whose cost was never known."""
 
@@ -66,6 +81,9 @@ class Usage:
     models: list[Sum]
     prompts: list[Sum]
     months: list[Month]
+    own_budget: Decimal | None
+    default_budget: Decimal | None
+    days: DailySpend
 
 
 async def usage_of(session: AsyncSession, customer_id: UUID, settings: Settings) -> Usage:
@@ -89,4 +107,18 @@ async def usage_of(session: AsyncSession, customer_id: UUID, settings: Settings)
         models=await sums(_BY_MODEL),
         prompts=await sums(_BY_PROMPT),
         months=[Month(row.month, row.usd, float(row.usd / most)) for row in months],
+        own_budget=(await get_customer(session, customer_id)).monthly_budget_usd,
+        default_budget=settings.monthly_budget_usd,
+        days=await _daily(session),
     )
+
+
+async def _daily(session: AsyncSession) -> DailySpend:
+    today = now().date()
+    first = today - timedelta(days=DAYS - 1)
+    rows = await usage_by(session, first, today, ["day"])
+    amounts = [(row.day, float(row.cost_usd)) for row in rows if row.day is not None]
+    frame, scale = Frame(first, DAYS), Scale(max((usd for _, usd in amounts), default=1.0), short_usd)
+    bars = [frame.bar(scale, day, 0.0, usd, f"{day}: {scale.show(usd)}") for day, usd in amounts]
+    told = f"${sum(usd for _, usd in amounts):,.2f} in the last {DAYS} days"
+    return DailySpend(scale.rows(), frame.columns(), bars, told)

@@ -49,6 +49,7 @@ def pages(gallery: Gallery) -> dict[str, str]:
         "trials": f"/console/optimizations/{ids['won']}/trials",
         "usage": "/console/usage",
         "keys": "/console/keys",
+        "users": "/console/users",
         "not-found": "/console/nothing",
     }
 
