@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.errors.status import STATUS
 from console.forms import Typed
 from console.visits import Act, Visit
+from console.words import FIELD
 from redraft.domain.errors import Kind, RedraftError
 
 _OTHER_PAGES = frozenset({Kind.NOT_FOUND, Kind.FORBIDDEN, Kind.UNAVAILABLE, Kind.INTERNAL})
@@ -31,6 +32,8 @@ async def refuse(
 
 
 def sentence(error: RedraftError) -> str:
-    """Return an error as a sentence."""
-    message = error.message
+    """Return an error as a sentence, a field by the name that it has on the page."""
+    field, _, rest = error.message.partition(": ")
+    named = rest and field == error.details.get("field")
+    message = f"{FIELD.get(field, field.replace('_', ' '))}: {rest}" if named else error.message
     return f"{message[:1].upper()}{message[1:]}{'' if message.endswith(('.', '!', '?')) else '.'}"

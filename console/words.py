@@ -45,7 +45,7 @@ SOURCE = {
     "proposal": "accepted proposal",
     "optimization": "applied variant",
     "version": "posted with its number",
-    "watch": "taken over from outside",
+    "watch": "restored by the watch",
 }
 CHECK = {
     "template_variables": "Template variables",
@@ -78,6 +78,7 @@ DROPPED = {
 }
 METRIC = {"taskCompletion": "Task completion", "sentiment": "Sentiment", "quality": "Quality"}
 PURPOSE = {"proposal": "Proposals", "audit": "Audits", "optimization": "Optimizations"}
+FIELD = {"monthly_budget_usd": "budget", "max_cost_usd": "hard stop", "username": "user name", "audit_ids": "audits"}
 
 WORDS = {
     "status": STATUS,

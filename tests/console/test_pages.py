@@ -23,7 +23,14 @@ from tests.support.screenshots import pages
 
 UNKNOWN = "11111111-1111-4111-8111-111111111111"
 PUBLIC = {"/console/sign-in", "/console/static/{name}", "/"}
-ADMIN = {"/console/keys", "/console/keys/{key_id}/revoke"}
+ADMIN_POSTS = {
+    "/console/keys",
+    "/console/keys/{key_id}/revoke",
+    "/console/usage/budget",
+    "/console/users",
+    "/console/users/{user_id}",
+}
+ADMIN_PAGES = {"/console/users"}
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -69,6 +76,7 @@ def fill(path: str, gallery: Gallery) -> str:
         .replace("{trial_id}", str(ids["trial"]))
         .replace("{version_id}", str(ids["version"]))
         .replace("{key_id}", str(ids["key"]))
+        .replace("{user_id}", str(ids["user"]))
         + (f"?old={ids['version']}&new={ids['version']}" if path.endswith("/compare") else "")
         + ("?topic=inbox" if path.endswith("/live") else "")
     )
@@ -86,7 +94,8 @@ def page_routes(app: FastAPI) -> list[tuple[str, PageRoute]]:
 async def test_every_route_asks_for_what_it_needs(app: FastAPI) -> None:
     assert len(page_routes(app)) > 25
     for method, route in page_routes(app):
-        needed = Scope.READ if method == "GET" else Scope.ADMIN if route.path in ADMIN else Scope.WRITE
+        administers = route.path in (ADMIN_PAGES if method == "GET" else ADMIN_POSTS)
+        needed = Scope.ADMIN if administers else Scope.READ if method == "GET" else Scope.WRITE
         if route.path == "/console/sign-out":
             needed = Scope.READ
         assert isinstance(route, Route)
@@ -104,8 +113,9 @@ async def test_a_viewer_reads_everything_and_decides_nothing(
         path = fill(route.path, gallery)
         if method == "GET":
             answer = await api.get(path, headers=headers)
-            assert answer.status_code in {200, 204}, f"{path}: {answer.status_code}"
-            for action in ("/accept", "/reject", "/edit", "/apply", "/restore", "/revoke"):
+            expected = {403} if route.path in ADMIN_PAGES else {200, 204}
+            assert answer.status_code in expected, f"{path}: {answer.status_code}"
+            for action in ("/accept", "/reject", "/edit", "/apply", "/restore", "/revoke", "/budget", "/users"):
                 assert f'{action}"' not in answer.text, f"{path} offers {action}"
         elif route.path != "/console/sign-out":
             answer = await api.post(path, headers=headers, data={})
@@ -199,8 +209,14 @@ async def test_live_figures_say_what_each_version_did(owner: Person, gallery: Ga
     html = await owner.read(f"/console/prompts/{gallery.prompt}")
     said = visible(html)
     assert "Better than version 1" in said
-    assert re.search(r"1 123 [\d.]+ % \d+–\d+ \$0\.0\d+ [\d.]+ s", said), said
-    assert html.count("<rect") > 10
+    assert re.search(r"1 123 [\d.]+ % \d+–\d+ \$0\.0\d+( [\d.]+ s){3}", said), said
+    for drawn in ('class="band"', 'class="curve"', 'class="curve dashed"', 'class="bar"'):
+        assert html.count(drawn) >= 2, drawn
+    assert "Success: version 2 9" in html
+    assert "of the last 30 days" not in html
+    assert "?days=90" in html
+    longer = await owner.read(f"/console/prompts/{gallery.prompt}?days=90")
+    assert longer.count('class="bar"') >= html.count('class="bar"')
 
 
 async def test_a_new_customer_is_told_what_to_do_next(person: Person) -> None:
@@ -225,6 +241,65 @@ async def test_keys_are_made_shown_once_and_revoked(person: Person, api: httpx.A
     assert (await api.get("/v1.0/ais", headers=headers)).status_code == 401
     bad = await person.send("/console/keys", {"name": " ", "scope": "write", "expires": ""})
     assert (bad.status_code, "name: give 1 to" in visible(bad.text).lower()) == (400, True)
+
+
+async def test_the_budget_is_changed_and_what_was_typed_wrongly_is_kept(
+    person: Person, viewer: Person, customer: CustomerFixture
+) -> None:
+    assert "No budget is set" in visible(await person.read("/console/usage"))
+    set_ = await person.send("/console/usage/budget", {"monthly_budget_usd": "12.50"})
+    assert "$0 of $12.50 used or reserved" in visible(set_.text)
+    wrong = await person.send("/console/usage/budget", {"monthly_budget_usd": "a lot <b>"})
+    assert wrong.status_code == 400
+    assert "Budget: give a number of US dollars" in visible(wrong.text)
+    assert 'value="a lot &lt;b&gt;"' in wrong.text
+    assert 'id="budget" data-open' in wrong.text
+    looked = await viewer.read("/console/usage")
+    assert "$12.50" in looked
+    assert "An administrator of your organisation can change the budget" in looked
+    assert (await viewer.send("/console/usage/budget", {"monthly_budget_usd": "99"})).status_code == 403
+    removed = await person.send("/console/usage/budget", {"monthly_budget_usd": ""})
+    assert "No budget is set" in visible(removed.text)
+
+
+async def test_users_are_made_changed_and_refused(
+    person: Person, api: httpx.AsyncClient, app: FastAPI, customer: CustomerFixture
+) -> None:
+    name = f"{customer.username}-grace"
+    short = await person.send("/console/users", {"username": name, "password": "short", "role": "viewer"})
+    assert (short.status_code, "give 8 to" in visible(short.text)) == (400, True)
+    assert f'value="{name}"' in short.text
+    assert "short" not in short.text.replace("too short", "")
+    made = await person.send("/console/users", {"username": name, "password": "nanosecond", "role": "viewer"})
+    assert f"{name} viewer: reads everything Active" in visible(made.text)
+    taken = await person.send("/console/users", {"username": name, "password": "nanosecond", "role": "viewer"})
+    assert (taken.status_code, "this name is taken" in taken.text) == (409, True)
+    user_id = made.text.split('action="/console/users/')[1].split('"')[0]
+    async with browsing(app) as http:
+        assert (await sign_in(http, name, "nanosecond")).status_code == 303
+        assert "acme · viewer" in visible((await http.get("/console")).text)
+        await person.send(f"/console/users/{user_id}", {"role": "manager", "password": ""})
+        assert "acme · manager" in visible((await http.get("/console")).text)
+        await person.send(f"/console/users/{user_id}", {"disabled": "yes"})
+        assert (await http.get("/console")).status_code == 303
+        await person.send(f"/console/users/{user_id}", {"disabled": "no", "role": "manager"})
+        await person.send(f"/console/users/{user_id}", {"password": "millisecond"})
+        assert (await sign_in(http, name, "millisecond")).status_code == 303
+    listed = await person.read("/console/users")
+    own = next(part for part in listed.split("action=") if "Your own role" in part).split('"')[1].split("/")[-1]
+    refused = await person.send(f"/console/users/{own}", {"role": "viewer"})
+    assert (refused.status_code, "another administrator can" in refused.text) == (409, True)
+
+
+async def test_a_refused_start_shows_the_prompt_again_with_what_was_typed(owner: Person, gallery: Gallery) -> None:
+    wanted: dict[str, object] = {"mode": "validation", "variants": "2", "hypothesis": "Fewer <b>words"}
+    answer = await owner.send(f"/console/prompts/{gallery.prompt}/optimizations", wanted | {"max_cost_usd": "-1"})
+    assert answer.status_code == 400
+    assert "Hard stop: give more than 0" in visible(answer.text)
+    assert 'value="Fewer &lt;b&gt;words"' in answer.text
+    assert '<option value="validation" selected>' in answer.text
+    none = await owner.send(f"/console/prompts/{gallery.prompt}/proposals", {"language": "de-DE"})
+    assert (none.status_code, 'value="de-DE"' in none.text) == (400, True)
 
 
 @pytest.mark.parametrize("path", ["/console/proposals/nonsense", f"/console/prompts/{UNKNOWN}", "/console/live"])

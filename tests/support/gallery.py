@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from redraft.domain.access import Scope
 from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.checks import check_draft
-from redraft.domain.customers import create_key, update_customer
+from redraft.domain.customers import create_key, list_users, update_customer
 from redraft.domain.drafts import FinishedDraft, store_draft
 from redraft.domain.evidence import Evaluation
 from redraft.domain.experiments import (
@@ -99,6 +99,7 @@ class Furnisher:
             await update_customer(session, self.customer_id, {"monthly_budget_usd": Decimal("40")})
             for name, scope in (("Phone bot, production", Scope.WRITE), ("Dashboard", Scope.READ)):
                 gallery.ids["key"] = (await create_key(session, self.customer_id, name, scope)).key.id
+            gallery.ids["user"] = (await list_users(session, None, 1)).items[0].id
             gallery.ids["version"] = (await session.get_one(Prompt, prompt.id)).current_version_id or new_id()
             trials = select(Trial.id).join(Variant, col(Variant.id) == Trial.variant_id)
             winners = trials.where(Trial.optimization_id == gallery.ids["won"], Variant.position == 1)
