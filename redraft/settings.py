@@ -123,6 +123,12 @@ class Settings(BaseSettings):
         default=(1.0, 1.0, 1.0), description="Weights of taskCompletion, sentiment and quality in a trial's score."
     )
 
+    # Schedules
+    schedule_min_interval_s: int = Field(
+        default=60, ge=1, le=86_400, description="Least seconds between two due times of a schedule."
+    )
+    max_schedules: int = Field(default=100, ge=1, description="Schedules per customer.")
+
     # Operation
     task_queue: str = Field(default="redraft", description="Prefix of the task queues.")
     deployment: str = Field(default="redraft", description="Worker deployment name.")

@@ -1,4 +1,4 @@
-"""The reconciler: a record in progress or waiting has a running workflow, whatever Temporal has lost."""
+"""The reconciler: a record in progress or waiting has a running workflow, and each schedule is as its row says."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from redraft.store.tables import (
 )
 from redraft.store.tables.base import now
 from runtime.client import register_search_attributes
+from runtime.schedules import Scheduler
 from runtime.starts import Starter
 from workflows.ids import audit_workflow_id, optimization_workflow_id, proposal_workflow_id, watch_workflow_id
 
@@ -59,6 +60,7 @@ class Reconciler:
     def __init__(self, db: Database, starter: Starter, interval_s: float) -> None:
         self._db = db
         self._starter = starter
+        self._scheduler = Scheduler(starter.client, db, starter.settings)
         self._interval_s = interval_s
 
     @property
@@ -91,6 +93,7 @@ class Reconciler:
         )
         brought_back += await self._restart_lost("WatchWorkflow", watches, watch_workflow_id, self._watch)
         await self._settle_lost(runs)
+        await self._scheduler.reconcile()
         return brought_back
 
     async def _proposal(self, record: OpenRecord) -> None:

@@ -16,9 +16,11 @@ from redraft.domain import watches
 from redraft.domain.optimizations import open_on_moved_basis
 from redraft.domain.outbox import CHANNEL
 from redraft.domain.proposals import OPEN_STATES, UNFINISHED_STATES
+from redraft.domain.schedules.changes import pause_schedules_of_deleted
 from redraft.store.database import Database
 from redraft.store.tables import Audit, OutboxEvent, Prompt, Proposal, ProposalAudit, ProposalRun
 from redraft.store.tables.base import now
+from runtime.schedules import Scheduler
 from runtime.starts import Starter
 
 BATCH = 50
@@ -33,14 +35,20 @@ class Relay:
     def __init__(self, db: Database, starter: Starter, interval_s: float) -> None:
         self._db = db
         self._starter = starter
+        self._scheduler = Scheduler(starter.client, db, starter.settings)
         self._interval_s = interval_s
         self._handlers: dict[str, Callable[[OutboxEvent], Awaitable[None]]] = {
             "prompt.version_committed": self._prompt_moved,
-            "prompt.deleted": self._prompt_moved,
+            "prompt.deleted": self._prompt_deleted,
             "audit.withdrawn": self._audit_withdrawn,
             "audit.requested": self._audit_requested,
             "run.withdrawn": self._run_withdrawn,
             "proposal.queued": self._proposal_queued,
+            "schedule.created": self._schedule_changed,
+            "schedule.updated": self._schedule_changed,
+            "schedule.paused": self._schedule_changed,
+            "schedule.resumed": self._schedule_changed,
+            "schedule.deleted": self._schedule_changed,
         }
 
     async def run(self) -> None:
@@ -130,6 +138,14 @@ class Relay:
             watch = await watches.begin(session, UUID(version_id), UUID(previous_id))
         if watch is not None:
             await self._starter.start_watch(event.customer_id, watch.id, watch.prompt_id)
+
+    async def _prompt_deleted(self, event: OutboxEvent) -> None:
+        await self._prompt_moved(event)
+        async with self._db.tenant(event.customer_id) as session:
+            await pause_schedules_of_deleted(session, event.subject_id)
+
+    async def _schedule_changed(self, event: OutboxEvent) -> None:
+        await self._scheduler.settle(event.customer_id, event.subject_id)
 
     async def _audit_withdrawn(self, event: OutboxEvent) -> None:
         statement = (

@@ -22,6 +22,11 @@ RELAYED = frozenset(
         "audit.requested",
         "run.withdrawn",
         "proposal.queued",
+        "schedule.created",
+        "schedule.updated",
+        "schedule.paused",
+        "schedule.resumed",
+        "schedule.deleted",
     }
 )
 """The topics that something has to be done about; the others are on record as soon as they are written."""

@@ -12,7 +12,7 @@ from api.routing import Route
 from redraft.domain.access import Role
 from redraft.store.database import Database
 from redraft.store.ids import new_id
-from redraft.store.tables import Optimization, Proposal
+from redraft.store.tables import Optimization, Proposal, Schedule
 from tests.support.customers import CustomerFixture
 from tests.support.voipbin import Caller
 
@@ -21,11 +21,12 @@ UNKNOWN = "11111111-1111-1111-1111-111111111111"
 BODIES: dict[str, dict[str, Any]] = {
     "edit_proposal": {"proposed_prompt": "Be kind."},
     "create_a_scenario": {"name": "Two", "situation": "You are two.", "goal": "A table is booked."},
+    "backfill_a_schedule": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"},
 }
 PLAN = {"maxTrials": 10, "maxTurns": 6, "maxCalls": 100, "maxCostUsd": 1.0}
 PARAMETERS = (
     *("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"),
-    *("prompt_id", "persona_id", "scenario_id", "optimization_id", "run_id"),
+    *("prompt_id", "persona_id", "scenario_id", "optimization_id", "run_id", "schedule_id"),
     *("name", "trace_id", "version"),
 )
 UNKNOWN_IDS = {**dict.fromkeys(PARAMETERS, UNKNOWN), "version": "1", "run_id": "4711"}
@@ -64,6 +65,7 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
         "scenario_id": kept.json()["id"],
         "run_id": str(run.json()["id"]),
         "optimization_id": f"opt_{await _an_optimization(database, customer, ai)}",
+        "schedule_id": f"sched_{await _a_schedule(database, customer, ai)}",
         "name": ai["prompt_name"],
         "version": "1",
         "trace_id": (await caller.a_call(ai))["id"],
@@ -101,6 +103,20 @@ async def _an_optimization(database: Database, customer: CustomerFixture, ai: di
     async with database.tenant(customer.id) as session:
         session.add(optimization)
     return optimization.id
+
+
+async def _a_schedule(database: Database, customer: CustomerFixture, ai: dict[str, Any]) -> UUID:
+    schedule = Schedule(
+        id=new_id(),
+        customer_id=customer.id,
+        prompt_id=UUID(ai["id"]),
+        action="audit",
+        timing={"cron": ["0 9 * * *"]},
+        settings={"sample_size": 1},
+    )
+    async with database.tenant(customer.id) as session:
+        session.add(schedule)
+    return schedule.id
 
 
 def path_of(route: Route, ids: dict[str, str]) -> str:

@@ -79,8 +79,8 @@ class Conditions(_Part):
     optimization.
     """
 
-    min_new_audits: int | None = None
-    mean_score_below: float | None = None
+    min_new_audits: int | None = Field(default=None, ge=1, le=10_000)
+    mean_score_below: float | None = Field(default=None, gt=1, le=5)
     success_worse_than_previous: bool = False
     nothing_open: bool = True
 

@@ -16,7 +16,8 @@ from redraft.domain.audits import PURPOSE
 from redraft.domain.commit import lock_prompt
 from redraft.domain.errors import not_found
 from redraft.domain.outbox import emit
-from redraft.domain.schedules.records import Cause, RunStatus
+from redraft.domain.schedules.asking import cause_of
+from redraft.domain.schedules.records import RunStatus
 from redraft.store.database import run_sql
 from redraft.store.ids import derived_id
 from redraft.store.tables import Prompt, Schedule, ScheduleRun
@@ -67,11 +68,6 @@ async def begin(session: AsyncSession, start: RunStart) -> ScheduleRun:
     if obstacle := obstacle_to(run, schedule, prompt):
         await settle(session, run, "skipped", *obstacle)
     return run
-
-
-def cause_of(schedule: Schedule, due_at: datetime | None) -> Cause:
-    """Return why a run began: its schedule was due, or somebody asked for it."""
-    return "manual" if due_at is None else "schedule"
 
 
 def obstacle_to(run: ScheduleRun, schedule: Schedule, prompt: Prompt) -> Obstacle | None:

@@ -1,0 +1,382 @@
+"""Schedules in the Optimizations API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, model_validator
+
+from api.rendering import tm
+from api.schemas.accounts import Usd
+from api.schemas.common import Language, Moment
+from api.schemas.optimizations import GREATEST_PERSONAS, Camel, CamelBody, Intent, body_id, prefixed
+from redraft.domain.optimizations import GREATEST_VARIANT_COUNT
+from redraft.domain.schedules.changes import ScheduleDraft, ScheduleUpdate
+from redraft.domain.schedules.observing import next_due
+from redraft.domain.schedules.records import (
+    DEFAULT_SAMPLE,
+    GREATEST_SAMPLE,
+    Action,
+    ActionSettings,
+    Calendar,
+    Cause,
+    Conditions,
+    Interval,
+    RunStatus,
+    Timing,
+    conditions_of,
+    timing_of,
+)
+from redraft.domain.schedules.timing import GREATEST_CATCHUP_S, GREATEST_EXPRESSIONS, GREATEST_JITTER_S, LEAST_CATCHUP_S
+from redraft.store.tables import Schedule, ScheduleRun
+
+GREATEST_NOTE = 500
+_PROMPT = "prompt_01890a5d-ac96-774b-bcce-b302099a8057"
+_PERSONA = "persona_00000000-0000-4000-8000-000000000001"
+_TIMING = {"jitter_seconds": "jitter_s", "catchup_window_seconds": "catchup_window_s", "time_zone": "time_zone"}
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255)]
+Cron = Annotated[
+    list[Annotated[str, StringConstraints(max_length=500)]],
+    Field(
+        min_length=1,
+        max_length=GREATEST_EXPRESSIONS,
+        description="Five fields each: minute, hour, day of month, month, day of week. All of them have to match.",
+        examples=[["0 9 * * mon-fri"]],
+    ),
+]
+Part = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Seconds = Annotated[int, Field(ge=0, le=10**9, strict=True)]
+PersonaId = Annotated[str, StringConstraints(max_length=100), Field(examples=[_PERSONA])]
+PauseNote = Annotated[str, StringConstraints(strip_whitespace=True, max_length=GREATEST_NOTE)]
+
+
+class IntervalPart(CamelBody):
+    """Every so many seconds since 1970, shifted by an offset."""
+
+    every_seconds: Seconds = Field(examples=[86_400])
+    offset_seconds: Seconds = 0
+
+
+class CalendarPart(CamelBody):
+    """Times that match every field; a field is written as in cron."""
+
+    minute: Part = Field(default="0", examples=["30"])
+    hour: Part = Field(default="0", examples=["9"])
+    day_of_month: Part = Field(default="*", examples=["1-7"])
+    month: Part = Field(default="*", examples=["*"])
+    day_of_week: Part = Field(default="*", examples=["mon"])
+    year: Part = Field(default="*", examples=["*"])
+
+
+class SettingsPart(CamelBody):
+    """How a run works. `sampleSize` is for every action, `language` for proposals, the others for experiments."""
+
+    sample_size: int | None = Field(
+        default=None,
+        ge=0,
+        le=GREATEST_SAMPLE,
+        strict=True,
+        description=f"Unaudited traces of the current version to audit first, {DEFAULT_SAMPLE} by default.",
+    )
+    language: Language | None = None
+    mode: Literal["exploratory", "validation"] | None = None
+    variant_count: int | None = Field(default=None, ge=1, le=GREATEST_VARIANT_COUNT, strict=True)
+    intent: Intent | None = None
+    persona_ids: list[PersonaId] | None = Field(default=None, max_length=GREATEST_PERSONAS)
+    max_cost_usd: Decimal | None = Field(default=None, gt=0, le=1_000_000, description="A hard stop of each, in USD.")
+
+    def settings(self) -> ActionSettings:
+        """Return what is given. Raises INVALID for what is no id."""
+        given: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"persona_ids", "intent"})
+        if self.intent is not None:
+            given["intent"] = self.intent.model_dump(by_alias=True)
+        if self.persona_ids is not None:
+            ids = [body_id("persona", "settings.personaIds", each) for each in self.persona_ids]
+            given["persona_ids"] = tuple(dict.fromkeys(ids))
+        return ActionSettings.model_validate(given)
+
+
+class WhenPart(CamelBody):
+    """What has to be true for a run to start something."""
+
+    min_new_audits: int | None = Field(
+        default=None, ge=1, le=10_000, strict=True, description="Completed audits since it last started something."
+    )
+    mean_score_below: float | None = Field(
+        default=None,
+        gt=1,
+        le=5,
+        strict=True,
+        allow_inf_nan=False,
+        description="Mean overall score of the audits, 1 to 5.",
+        examples=[3.5],
+    )
+    success_worse_than_previous: bool | None = Field(
+        default=None, strict=True, description="The live success rate is worse than the previous version's."
+    )
+    nothing_open: bool | None = Field(
+        default=None, strict=True, description="The prompt has no open proposal or optimization; true by default."
+    )
+
+    def conditions(self) -> Conditions:
+        """Return what is given."""
+        return Conditions.model_validate(self.model_dump(exclude_none=True))
+
+
+class _Fields(CamelBody):
+    """What a schedule is made of, and can be changed in."""
+
+    name: Name | None = None
+    cron: Cron | None = None
+    interval: IntervalPart | None = None
+    calendar: list[CalendarPart] | None = Field(default=None, min_length=1, max_length=GREATEST_EXPRESSIONS)
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        default=None, description="IANA name of the clock that cron and calendar follow.", examples=["Europe/Berlin"]
+    )
+    jitter_seconds: int | None = Field(default=None, ge=0, le=GREATEST_JITTER_S, strict=True)
+    catchup_window_seconds: int | None = Field(default=None, ge=LEAST_CATCHUP_S, le=GREATEST_CATCHUP_S, strict=True)
+    settings: SettingsPart | None = None
+    when: WhenPart | None = None
+    budget_usd: Usd | None = Field(default=None, description="Per calendar month, UTC; needs the scope admin.")
+    paused: bool | None = Field(default=None, strict=True)
+
+    def timing(self) -> dict[str, Any]:
+        """Return what is given of the timing, by the core's names."""
+        given: dict[str, Any] = {
+            core: value for name, core in _TIMING.items() if (value := getattr(self, name)) is not None
+        }
+        if self.cron is not None:
+            given["cron"] = tuple(self.cron)
+        if self.interval is not None:
+            given["interval"] = Interval(every_s=self.interval.every_seconds, offset_s=self.interval.offset_seconds)
+        if self.calendar is not None:
+            given["calendar"] = tuple(Calendar.model_validate(part.model_dump()) for part in self.calendar)
+        return given
+
+
+class ScheduleCreate(_Fields):
+    """A schedule to make: either cron, interval or calendar."""
+
+    prompt_id: str = Field(max_length=100, examples=[_PROMPT])
+    action: Action
+
+    def draft(self, schedule_id: UUID) -> ScheduleDraft:
+        """Return the schedule to make. Raises INVALID for what is no id."""
+        return ScheduleDraft(
+            id=schedule_id,
+            prompt_id=body_id("prompt", "promptId", self.prompt_id),
+            action=self.action,
+            timing=Timing.model_validate(self.timing()),
+            name=self.name or "",
+            settings=self.settings.settings() if self.settings else ActionSettings(),
+            conditions=self.when.conditions() if self.when else Conditions(),
+            budget_usd=self.budget_usd,
+            paused=bool(self.paused),
+        )
+
+
+class SchedulePatch(_Fields):
+    """What to change; what is absent stays. `settings` and `when` are replaced as a whole; budgetUsd null: none."""
+
+    prompt_id: str | None = Field(default=None, max_length=100, description="Only to be sent back as it was read.")
+    action: Action | None = Field(default=None, description="Only to be sent back as it was read.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key in {"budgetUsd", "budget_usd"}}
+
+    def update(self, if_match: int | None) -> ScheduleUpdate:
+        """Return the change. Raises INVALID for what is no id."""
+        return ScheduleUpdate(
+            name=self.name,
+            timing=self.timing(),
+            settings=None if self.settings is None else self.settings.settings(),
+            conditions=None if self.when is None else self.when.conditions(),
+            budget="budget_usd" in self.model_fields_set,
+            budget_usd=self.budget_usd,
+            paused=self.paused,
+            prompt_id=None if self.prompt_id is None else body_id("prompt", "promptId", self.prompt_id),
+            action=self.action,
+            if_match=if_match,
+        )
+
+
+class SchedulePause(CamelBody):
+    """Why to pause."""
+
+    note: PauseNote = ""
+
+
+class ScheduleBackfill(CamelBody):
+    """Of which time the due times are to be run now, both ends included."""
+
+    start_at: Moment
+    end_at: Moment
+
+
+class Backfilled(Camel):
+    """The due times that will be run, one after the other."""
+
+    due_times: list[str]
+
+
+class ScheduleRunAnswer(Camel):
+    """One due time: what was seen, and what was done about it or why nothing was."""
+
+    id: str
+    schedule_id: str
+    due_at: str | None
+    cause: Cause
+    status: RunStatus
+    reason: str
+    message: str
+    saw: dict[str, Any]
+    audits_started: int
+    proposal_id: str | None
+    optimization_id: str | None
+    cost_usd: float
+    workflow_id: str
+    created_at: str
+    finished_at: str | None
+
+    @classmethod
+    def of(cls, run: ScheduleRun) -> ScheduleRunAnswer:
+        """Render a run."""
+        return cls.model_validate(
+            {
+                **run.model_dump(
+                    include={"cause", "status", "reason", "message", "saw", "audits_started", "workflow_id"}
+                ),
+                "id": prefixed("schedrun", run.id),
+                "schedule_id": prefixed("sched", run.schedule_id),
+                "due_at": _optional(run.due_at),
+                "proposal_id": None if run.proposal_id is None else str(run.proposal_id),
+                "optimization_id": None if run.optimization_id is None else prefixed("opt", run.optimization_id),
+                "cost_usd": float(run.cost_usd),
+                "created_at": tm(run.created_at),
+                "finished_at": _optional(run.finished_at),
+            }
+        )
+
+
+class IntervalAnswer(Camel):
+    """An interval."""
+
+    every_seconds: int
+    offset_seconds: int
+
+
+class CalendarAnswer(Camel):
+    """A calendar."""
+
+    minute: str
+    hour: str
+    day_of_month: str
+    month: str
+    day_of_week: str
+    year: str
+
+
+class WhenAnswer(Camel):
+    """The conditions."""
+
+    min_new_audits: int | None
+    mean_score_below: float | None
+    success_worse_than_previous: bool
+    nothing_open: bool
+
+
+class ScheduleAnswer(Camel):
+    """A schedule. `applied`: Temporal has this revision; `problem`: what it refused of it."""
+
+    id: str
+    prompt_id: str
+    name: str
+    action: Action
+    cron: list[str] | None
+    interval: IntervalAnswer | None
+    calendar: list[CalendarAnswer] | None
+    time_zone: str
+    jitter_seconds: int
+    catchup_window_seconds: int
+    overlap: Literal["skip"] = "skip"
+    settings: dict[str, Any]
+    when: WhenAnswer | None
+    budget_usd: float | None
+    paused: bool
+    pause_note: str
+    next_runs: list[str]
+    last_run: ScheduleRunAnswer | None
+    revision: int
+    applied: bool
+    problem: str
+    temporal_schedule_id: str
+    created_by: str
+    created_at: str
+    updated_at: str
+
+    @classmethod
+    def of(cls, schedule: Schedule, last: ScheduleRun | None) -> ScheduleAnswer:
+        """Render a schedule with its newest run."""
+        given = schedule.model_dump(
+            include={"name", "action", "paused", "pause_note", "revision", "problem", "created_by"}
+        )
+        return cls.model_validate(
+            {
+                **given,
+                **_timing(timing_of(schedule)),
+                "id": prefixed("sched", schedule.id),
+                "prompt_id": prefixed("prompt", schedule.prompt_id),
+                "settings": _settings(schedule),
+                "when": None if schedule.action == "audit" else conditions_of(schedule).model_dump(),
+                "budget_usd": None if schedule.budget_usd is None else float(schedule.budget_usd),
+                "next_runs": [tm(moment) for moment in next_due(schedule)],
+                "last_run": None if last is None else ScheduleRunAnswer.of(last),
+                "applied": schedule.applied_revision == schedule.revision,
+                "temporal_schedule_id": f"schedule-{schedule.id}",
+                "created_at": tm(schedule.created_at),
+                "updated_at": tm(schedule.updated_at or schedule.created_at),
+            }
+        )
+
+
+def _timing(timing: Timing) -> dict[str, Any]:
+    interval = timing.interval
+    return {
+        "cron": list(timing.cron) or None,
+        "interval": None
+        if interval is None
+        else {"everySeconds": interval.every_s, "offsetSeconds": interval.offset_s},
+        "calendar": [part.model_dump() for part in timing.calendar] or None,
+        "time_zone": timing.time_zone,
+        "jitter_seconds": timing.jitter_s,
+        "catchup_window_seconds": timing.catchup_window_s,
+    }
+
+
+def _settings(schedule: Schedule) -> dict[str, Any]:
+    names = {
+        "sample_size": "sampleSize",
+        "language": "language",
+        "mode": "mode",
+        "variant_count": "variantCount",
+        "intent": "intent",
+    }
+    given = {names[name]: value for name, value in schedule.settings.items() if name in names}
+    if "persona_ids" in schedule.settings:
+        given["personaIds"] = [prefixed("persona", each) for each in schedule.settings["persona_ids"]]
+        cost = schedule.settings["max_cost_usd"]
+        given["maxCostUsd"] = None if cost is None else float(cost)
+    return given
+
+
+def _optional(moment: datetime | None) -> str | None:
+    return None if moment is None else tm(moment)

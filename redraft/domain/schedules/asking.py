@@ -1,0 +1,79 @@
+"""Runs that somebody asked for out of turn, and so why a run came to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from redraft.domain.errors import invalid
+from redraft.domain.schedules.records import Cause
+from redraft.store.tables import Schedule
+from redraft.store.tables.base import now
+
+KEPT = 20
+"""Requests that a schedule remembers."""
+GREATEST_BACKFILL_RUNS = 100
+GREATEST_BACKFILL = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for runs: one `at` a moment, or one for each due time `since` … `until`, both included."""
+
+    id: UUID
+    kind: Literal["manual", "backfill"]
+    actor: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def record_ask(session: AsyncSession, schedule: Schedule, ask: Ask) -> datetime:
+    """Remember a request, once, and return when it was made, in whole seconds: Temporal tells a run's time in those."""
+    for old in schedule.asked:
+        if old["id"] == str(ask.id):
+            return datetime.fromisoformat(old["at"])
+    at = now().replace(microsecond=0)
+    entry: dict[str, Any] = {"id": str(ask.id), "kind": ask.kind, "at": at.isoformat(), "actor": ask.actor}
+    if ask.since is not None and ask.until is not None:
+        entry |= {"since": ask.since.isoformat(), "until": ask.until.isoformat()}
+    schedule.asked = [*schedule.asked, entry][-KEPT:]
+    session.add(schedule)
+    return at
+
+
+def cause_of(schedule: Schedule, due_at: datetime | None) -> Cause:
+    """Return why a run that is due at a moment came to be. Without one, somebody started its workflow by hand."""
+    if due_at is None:
+        return "manual"
+    for ask in schedule.asked:
+        at = datetime.fromisoformat(ask["at"])
+        if ask["kind"] == "manual" and at == due_at.replace(microsecond=0):
+            return "manual"
+        if ask["kind"] == "backfill":
+            since, until = datetime.fromisoformat(ask["since"]), datetime.fromisoformat(ask["until"])
+            if since.replace(microsecond=0) <= due_at <= until and due_at <= at:
+                return "backfill"
+    return "schedule"
+
+
+def check_window(since: datetime, until: datetime) -> None:
+    """Refuse a backfill that is not of the past, or of more than a year. Raises INVALID naming the field."""
+    if since >= until:
+        raise invalid("endAt", "must be after startAt")
+    if until > datetime.now(UTC):
+        raise invalid("endAt", "must not be in the future: due times to come will come by themselves")
+    if until - since > GREATEST_BACKFILL:
+        raise invalid("startAt", f"must be at most {GREATEST_BACKFILL.days} days before endAt")
+
+
+def check_number(due: list[datetime]) -> None:
+    """Refuse a backfill without a due time, or with too many. Raises INVALID naming the field."""
+    if not due:
+        raise invalid("startAt", "the schedule has no due time between startAt and endAt")
+    if len(due) > GREATEST_BACKFILL_RUNS:
+        number = f"{len(due)} due times" if len(due) < 1_000 else "1,000 due times or more"
+        raise invalid("startAt", f"there are {number} until endAt; at most {GREATEST_BACKFILL_RUNS} are run at once")

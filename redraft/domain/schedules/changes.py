@@ -1,0 +1,274 @@
+"""Changing schedules. The row says how a schedule should be; the events written with it make Temporal follow.
+
+Every change raises `revision` under the row's lock, so that of two changes at once one is the later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from redraft.domain.access import Principal
+from redraft.domain.commit import lock_prompt
+from redraft.domain.errors import Kind, RedraftError, conflict, invalid
+from redraft.domain.outbox import emit
+from redraft.domain.schedules.checks import check_budget_right, check_conditions, check_settings, settings_of_action
+from redraft.domain.schedules.reading import get_schedule
+from redraft.domain.schedules.records import Action, ActionSettings, Conditions, Timing, timing_of
+from redraft.domain.schedules.timing import check_timing
+from redraft.settings import Settings
+from redraft.store.database import run_sql
+from redraft.store.tables import Prompt, Schedule
+from redraft.store.tables.base import now
+
+KINDS = frozenset({"cron", "interval", "calendar"})
+PROMPT_DELETED = "the prompt was deleted"
+_ONE_CREATION = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleDraft:
+    """A schedule to make."""
+
+    id: UUID
+    prompt_id: UUID
+    action: Action
+    timing: Timing
+    name: str = ""
+    settings: ActionSettings = field(default_factory=ActionSettings)
+    conditions: Conditions = field(default_factory=Conditions)
+    budget_usd: Decimal | None = None
+    paused: bool = False
+
+
+async def create_schedule(
+    session: AsyncSession, draft: ScheduleDraft, principal: Principal, settings: Settings
+) -> Schedule:
+    """Make a schedule; a repeated `draft.id` answers the one made before.
+
+    Raises INVALID naming the field, FORBIDDEN for a budget, CONFLICT when the customer has as many as allowed.
+    """
+    if (made := await session.get(Schedule, draft.id)) is not None:
+        return made
+    check_budget_right(principal.scope, None, draft.budget_usd)
+    check_timing(draft.timing, settings.schedule_min_interval_s)
+    await check_settings(session, draft.action, draft.settings)
+    check_conditions(draft.action, draft.conditions)
+    try:
+        await lock_prompt(session, draft.prompt_id)
+    except RedraftError as error:
+        raise invalid("promptId", "there is no prompt with this id") from error
+    await _refuse_too_many(session, principal.customer_id, settings.max_schedules)
+    schedule = Schedule(
+        id=draft.id,
+        customer_id=principal.customer_id,
+        prompt_id=draft.prompt_id,
+        name=draft.name,
+        action=draft.action,
+        timing=draft.timing.model_dump(mode="json"),
+        settings=_stored_settings(draft.action, draft.settings),
+        conditions=draft.conditions.model_dump(mode="json"),
+        budget_usd=draft.budget_usd,
+        paused=draft.paused,
+        created_by=principal.actor,
+    )
+    session.add(schedule)
+    await session.flush()
+    await _tell(session, schedule, "schedule.created", principal.actor)
+    return schedule
+
+
+async def _refuse_too_many(session: AsyncSession, customer_id: UUID, greatest: int) -> None:
+    await run_sql(session, _ONE_CREATION, subject=f"schedules:{customer_id}")
+    statement = select(func.count()).select_from(Schedule).where(col(Schedule.deleted_at).is_(None))
+    if (await session.exec(statement)).one() >= greatest:
+        raise conflict("TOO_MANY_SCHEDULES", f"there are {greatest} schedules already, which is the most; delete one")
+
+
+def _stored_settings(action: str, settings: ActionSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", include=set(settings_of_action(action)))
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleUpdate:
+    """What changes; what is None, or not in `timing`, stays. `timing` has fields of `Timing`.
+
+    One of `KINDS` there replaces the other two. `settings` and `conditions` replace the old ones as a whole.
+    """
+
+    name: str | None = None
+    timing: dict[str, Any] = field(default_factory=dict)
+    settings: ActionSettings | None = None
+    conditions: Conditions | None = None
+    budget: bool = False
+    budget_usd: Decimal | None = None
+    paused: bool | None = None
+    prompt_id: UUID | None = None
+    action: Action | None = None
+    if_match: int | None = None
+
+
+async def update_schedule(
+    session: AsyncSession, schedule_id: UUID, update: ScheduleUpdate, principal: Principal, settings: Settings
+) -> Schedule:
+    """Change a schedule; where nothing differs, nothing happens.
+
+    Raises PRECONDITION_FAILED when `if_match` names another revision, INVALID naming the field, FORBIDDEN for a budget,
+    CONFLICT for taking up a schedule whose prompt was deleted.
+    """
+    schedule = await get_schedule(session, schedule_id, for_update=True)
+    if update.if_match is not None and update.if_match != schedule.revision:
+        raise RedraftError(
+            Kind.PRECONDITION_FAILED,
+            "SCHEDULE_CHANGED",
+            f"If-Match: the schedule is at revision {schedule.revision} now; read it again",
+            details={"revision": schedule.revision},
+        )
+    _refuse_other_identity(schedule, update)
+    new = await _new_values(session, schedule, update, settings)
+    if update.budget:
+        check_budget_right(principal.scope, schedule.budget_usd, update.budget_usd)
+        new["budget_usd"] = update.budget_usd
+    if update.paused is not None:
+        if not update.paused:
+            await _refuse_without_prompt(session, schedule)
+        new |= {"paused": update.paused, "pause_note": schedule.pause_note if update.paused else ""}
+    await _change(session, schedule, "schedule.updated", principal.actor, new)
+    return schedule
+
+
+def _refuse_other_identity(schedule: Schedule, update: ScheduleUpdate) -> None:
+    if update.prompt_id not in (None, schedule.prompt_id):
+        raise invalid("promptId", "a schedule keeps its prompt; make another schedule")
+    if update.action not in (None, schedule.action):
+        raise invalid("action", f"a schedule keeps its action, {schedule.action}; make another schedule")
+
+
+async def _new_values(
+    session: AsyncSession, schedule: Schedule, update: ScheduleUpdate, settings: Settings
+) -> dict[str, Any]:
+    new: dict[str, Any] = {} if update.name is None else {"name": update.name}
+    action: Action = schedule.action  # type: ignore[assignment]  # a check constraint says so
+    if update.timing:
+        timing = _merged(timing_of(schedule), update.timing)
+        check_timing(timing, settings.schedule_min_interval_s)
+        new["timing"] = timing.model_dump(mode="json")
+    if update.settings is not None:
+        await check_settings(session, action, update.settings)
+        new["settings"] = _stored_settings(action, update.settings)
+    if update.conditions is not None:
+        check_conditions(action, update.conditions)
+        new["conditions"] = update.conditions.model_dump(mode="json")
+    return new
+
+
+def _merged(timing: Timing, given: dict[str, Any]) -> Timing:
+    """Return the timing with the fields given; another kind replaces the kind, an interval drops the time zone."""
+    old: dict[str, Any] = timing.model_dump()
+    if KINDS & given.keys():
+        old = {name: value for name, value in old.items() if name not in KINDS}
+    if given.get("interval") is not None:
+        old.pop("time_zone")
+    return Timing.model_validate({**old, **given})
+
+
+async def pause_schedule(session: AsyncSession, schedule_id: UUID, note: str, actor: str) -> Schedule:
+    """Pause a schedule, with a reason for whoever looks at it; what runs already runs on."""
+    schedule = await get_schedule(session, schedule_id, for_update=True)
+    await _change(session, schedule, "schedule.paused", actor, {"paused": True, "pause_note": note})
+    return schedule
+
+
+async def resume_schedule(session: AsyncSession, schedule_id: UUID, actor: str) -> Schedule:
+    """Take up a paused schedule. Raises CONFLICT when its prompt was deleted."""
+    schedule = await get_schedule(session, schedule_id, for_update=True)
+    await _refuse_without_prompt(session, schedule)
+    await _change(session, schedule, "schedule.resumed", actor, {"paused": False, "pause_note": ""})
+    return schedule
+
+
+async def delete_schedule(session: AsyncSession, schedule_id: UUID, actor: str) -> Schedule:
+    """Delete a schedule softly; its runs and what they started stay."""
+    schedule = await get_schedule(session, schedule_id, for_update=True)
+    await _change(session, schedule, "schedule.deleted", actor, {"deleted_at": now()})
+    return schedule
+
+
+async def pause_schedules_of_deleted(session: AsyncSession, prompt_id: UUID) -> None:
+    """Pause the schedules of a prompt that was deleted."""
+    statement = (
+        select(Schedule)
+        .join(Prompt, col(Prompt.id) == Schedule.prompt_id)
+        .where(
+            Schedule.prompt_id == prompt_id,
+            col(Prompt.deleted_at).is_not(None),
+            col(Schedule.deleted_at).is_(None),
+        )
+        .order_by(col(Schedule.id))
+        .with_for_update(of=Schedule)
+    )
+    for schedule in list(await session.exec(statement)):
+        new = {"paused": True, "pause_note": schedule.pause_note if schedule.paused else PROMPT_DELETED}
+        await _change(session, schedule, "schedule.paused", "", new)
+
+
+async def take_over_pause(session: AsyncSession, schedule_id: UUID, revision: int, paused: bool, note: str) -> None:
+    """Take over that somebody paused or resumed the schedule in Temporal, unless the row has changed meanwhile."""
+    schedule = await get_schedule(session, schedule_id, for_update=True)
+    if schedule.revision != revision:
+        return
+    topic = "schedule.paused" if paused else "schedule.resumed"
+    new = {"paused": paused, "pause_note": note if paused else ""}
+    await _change(session, schedule, topic, "Temporal", new)
+
+
+async def raise_revision(session: AsyncSession, schedule_id: UUID, above: int) -> None:
+    """Put the row ahead of a revision that Temporal has but the row never had: the database was restored."""
+    schedule = await get_schedule(session, schedule_id, for_update=True)
+    if schedule.revision <= above:
+        schedule.revision = above + 1
+        session.add(schedule)
+
+
+async def refuse_deleted_prompt(session: AsyncSession, schedule_id: UUID) -> Schedule:
+    """Return the schedule, locked, if its prompt is there. Raises NOT_FOUND, CONFLICT."""
+    schedule = await get_schedule(session, schedule_id, for_update=True)
+    await _refuse_without_prompt(session, schedule)
+    return schedule
+
+
+async def _refuse_without_prompt(session: AsyncSession, schedule: Schedule) -> None:
+    prompt = await session.get_one(Prompt, schedule.prompt_id)
+    if prompt.deleted_at is not None:
+        raise conflict("STATE_INVALID", f"{PROMPT_DELETED}; its schedules stay paused")
+
+
+async def _change(session: AsyncSession, schedule: Schedule, topic: str, actor: str, new: dict[str, Any]) -> None:
+    """Set values, if any differs, as the next revision, and tell."""
+    if all(getattr(schedule, name) == value for name, value in new.items()):
+        return
+    for name, value in new.items():
+        setattr(schedule, name, value)
+    schedule.revision += 1
+    schedule.updated_at = now()
+    session.add(schedule)
+    await session.flush()
+    await _tell(session, schedule, topic, actor)
+
+
+async def _tell(session: AsyncSession, schedule: Schedule, topic: str, actor: str) -> None:
+    await emit(
+        session,
+        schedule.customer_id,
+        topic,
+        schedule.id,
+        prompt_id=str(schedule.prompt_id),
+        revision=schedule.revision,
+        actor=actor,
+    )
