@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.views.charts import Chart, forest
 from redraft.domain.optimizations import RUNNING_STATES, get_optimization, has_drifted, variants_of
-from redraft.store.tables import Optimization, Prompt, Variant
+from redraft.store.tables import Decision, Optimization, Prompt, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ async def board_of(session: AsyncSession, optimization_id: UUID) -> Board:
         prompt_id=record.prompt_id,
         state=state_of_record(record, prompt),
         reason=record.reason,
-        note=record.note,
+        note=await _decision_note(session, optimization_id) or record.note,
         verdict=verdict(record, arms),
         promise=_promise(record),
         trials=record.trials_done,
@@ -101,6 +102,12 @@ async def board_of(session: AsyncSession, optimization_id: UUID) -> Board:
         decided_at=record.decided_at,
         minimum_lift=float(record.design.get("minimum_lift", 0.0)),
     )
+
+
+async def _decision_note(session: AsyncSession, optimization_id: UUID) -> str:
+    """Return what was said when it was applied, dismissed or stopped; "" when nothing was."""
+    said = select(Decision.note).where(Decision.subject_id == optimization_id).order_by(col(Decision.id).desc())
+    return (await session.exec(said.limit(1))).one_or_none() or ""
 
 
 def state_of_record(record: Optimization, prompt: Prompt) -> str:

@@ -14,9 +14,11 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from redraft.domain.access import Role
+from tests.console.office import found_browser, office, open_office
 from tests.support.customers import PASSWORD, CustomerFixture
 from tests.support.stack import PostgresServer
 
+__all__ = ["found_browser", "office", "open_office"]
 ORIGIN = {"Origin": "http://localhost"}
 
 

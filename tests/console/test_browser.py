@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from fastapi import FastAPI
-from playwright.async_api import Browser, BrowserContext, Page, expect
-from temporalio.client import Client
+from playwright.async_api import expect
 
-from api.app import create_app
 from redraft.domain.access import Role
 from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.drafts import edit_draft
 from redraft.domain.prompts import get_prompt
 from redraft.domain.traces import TraceDraft, record_trace
-from redraft.settings import Settings
-from redraft.store.database import Database
 from redraft.store.tables import Optimization, Proposal
-from runtime.client import connect
-from tests.support.browser import NoBrowser, axe_source, becomes, browser, chromium, served, shows, sign_in
-from tests.support.customers import PASSWORD, CustomerFixture, make_customer
-from tests.support.fake_gemini import FakeGemini
-from tests.support.gallery import Furnisher, Gallery
+from tests.console.office import Office
+from tests.support.browser import axe_source, becomes, shows
+from tests.support.customers import PASSWORD
 from tests.support.model_replies import auto, hang
 from tests.support.screenshots import pages
-from tests.support.stack import PostgresServer, TemporalServer
-from tests.support.worlds import World, evaluation, settings_for, working_on
+from tests.support.worlds import evaluation
 
 HOSTILE = (
     "<script>window.broken=1</script><img src=x onerror=\"window.broken=1\">{{ 7*7 }} <a hx-get='/x' hx-trigger='load'>"
@@ -39,79 +27,6 @@ HOSTILE = (
 
 COLOURFUL = {"inbox", "prompt", "proposal", "proposal-blocked", "proposal-drifted", "optimization", "usage", "keys"}
 """Pages that show every colour; the others use the same ones."""
-
-
-@dataclass
-class Office:
-    """A running console with a worker behind it, people, and a browser."""
-
-    address: str
-    browser: Browser
-    world: World
-    customer: CustomerFixture
-    gallery: Gallery
-    violations: list[str]
-    sessions: dict[str, Any]
-
-    async def person(self, username: str = "", *, to: str = "/console/", **options: Any) -> Page:
-        """A browser of its own in which somebody is signed in, and looks at a page."""
-        name = username or self.customer.username
-        context: BrowserContext = await self.browser.new_context(storage_state=self.sessions.get(name), **options)
-        page = await context.new_page()
-        page.on("console", lambda message: self._note(message.text))
-        page.on("pageerror", lambda error: self.violations.append(str(error)))
-        if name in self.sessions:
-            await page.goto(f"{self.address}{to}")
-        else:
-            await sign_in(page, self.address, name, PASSWORD, to=to)
-            self.sessions[name] = await context.storage_state()
-        await page.locator("html[data-ready]").wait_for(state="attached")
-        return page
-
-    def _note(self, text: str) -> None:
-        if "Content Security Policy" in text or "Refused to" in text:
-            self.violations.append(text)
-
-
-@pytest.fixture(scope="module")
-def found_browser() -> str:
-    """A Chromium, brought where that is possible."""
-    try:
-        return chromium()
-    except NoBrowser as error:
-        pytest.skip(str(error))
-
-
-@pytest_asyncio.fixture(scope="module")
-async def office(
-    found_browser: str, postgres: PostgresServer, migrated_template: str, temporal: TemporalServer
-) -> AsyncIterator[Office]:
-    """One server, worker, customer and browser for the tests of this module."""
-    url = postgres.create_database(template=migrated_template)
-    with FakeGemini() as gemini:
-        settings: Settings = settings_for(url, gemini.url, login_limit_per_minute=0)
-        client: Client = await connect(settings, target_host=temporal.address)
-        database = Database.connect(settings)
-        customer = await make_customer(database, "Clinic")
-        shown = await make_customer(database, "Gallery")
-        gallery = await Furnisher(database, settings, shown.id).furnish(live=False)
-        gallery.username = shown.username
-        world = World(settings, database, client, gemini, customer.id)
-        app: FastAPI = create_app(settings, client)
-        async with working_on(world), served(app) as address, browser() as running:
-            yield Office(address, running, world, customer, gallery, [], {})
-        await database.close()
-    postgres.drop_database(url)
-
-
-@pytest_asyncio.fixture(autouse=True)
-async def nothing_breaks(office: Office) -> AsyncIterator[None]:
-    """No page of a test breaks the content security policy, or raises in its script."""
-    office.violations.clear()
-    yield
-    for context in office.browser.contexts:
-        await context.close()
-    assert office.violations == []
 
 
 async def test_accepting_with_a_note(office: Office) -> None:
@@ -198,17 +113,21 @@ async def test_editing_shows_the_difference_and_checks_anew(office: Office) -> N
 
 async def test_drift_is_shown_the_moment_it_happens_and_leads_to_a_new_proposal(office: Office) -> None:
     prompt, proposal = await office.world.waiting()
+    other = await office.world.until((await office.world.open(prompt)).id, "completed")
+    await office.customer.new_user("accepter", Role.MANAGER)
     page = await office.person(to=f"/console/proposals/{proposal.id}")
-    await office.world.put(prompt.id, "You book tables for {{restaurant}}. Be brief. Take no parties above ten.")
+    ann = await office.person("accepter", to=f"/console/proposals/{other.id}")
+    await ann.get_by_role("button", name="Accept …").click()
+    await ann.get_by_role("button", name="Accept the draft").click()
     await shows(page, "The prompt moved under this draft")
+    await shows(page, "by accepter")
     await shows(page, "There are none yet")
     await expect(page.locator("button[popovertarget=accept]").first).to_be_disabled()
     await page.get_by_text("What changed from version 1 to 2").click()
-    await page.locator("ins", has_text="parties above ten").wait_for()
+    await expect(page.locator("[data-topic] ins").first).to_be_visible()
     await office.world.audits(prompt.id, 2)
     await page.get_by_role("button", name="Start anew on version 2").click()
     await shows(page, "for version 2")
-    await shows(page, "Show it")
     await page.get_by_role("link", name="Show it").click()
     await shows(page, "What changes")
 
