@@ -75,6 +75,7 @@ _EXAMPLE: dict[str, Any] = {
     "decided_by": "",
     "applied_prompt_history_id": str(ZERO_ID),
     "workflow_id": f"proposal-{EXAMPLE_IDS['proposal']}",
+    "schedule_id": str(ZERO_ID),
     "tm_decided": NEVER,
     "tm_create": EXAMPLE_TM,
     "tm_update": "2026-01-15T10:00:45.000000Z",
@@ -114,6 +115,7 @@ class AiPromptProposal(BaseModel):
     decided_by: str
     applied_prompt_history_id: UUID
     workflow_id: str
+    schedule_id: UUID = Field(description="The schedule that started it; the zero UUID: a person did.")
     tm_decided: Tm
     tm_create: Tm
     tm_update: Tm
@@ -146,6 +148,7 @@ class AiPromptProposal(BaseModel):
             decided_by=proposal.decided_by,
             applied_prompt_history_id=ref(proposal.applied_version_id),
             workflow_id=proposal.workflow_id,
+            schedule_id=ref(proposal.schedule_id),
             tm_decided=tm(proposal.decided_at),
             tm_create=tm(proposal.created_at),
             tm_update=tm(proposal.updated_at),

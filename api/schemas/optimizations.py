@@ -256,6 +256,7 @@ class OptimizationAnswer(OptimizationStarted):
     dismissed_at: str | None
     decided_by: str
     workflow_id: str
+    schedule_id: str | None
     results: dict[str, Any] | None
 
     @classmethod
@@ -280,6 +281,7 @@ class OptimizationAnswer(OptimizationStarted):
                 "dismissed_at": _optional(record.dismissed_at),
                 "decided_by": record.decided_by,
                 "workflow_id": record.workflow_id,
+                "schedule_id": None if record.schedule_id is None else prefixed("sched", record.schedule_id),
                 "results": _results(record),
             }
         )

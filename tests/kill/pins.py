@@ -10,7 +10,7 @@ from psycopg import sql
 
 from tests.support.wait import until
 
-Table = Literal["prompts", "proposals"]
+Table = Literal["prompts", "proposals", "schedules"]
 
 
 class Pin:

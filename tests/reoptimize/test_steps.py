@@ -97,8 +97,16 @@ async def test_each_step_repeated_and_raced_leaves_one_row_and_starts_one_propos
     assert [proposal.id for proposal in await proposals_of(quiet, prompt)] == [run.proposal_id]
     assert len(await events(quiet, "audit.requested")) == 2
     [event] = await events(quiet, "schedule.run_started")
-    assert event.subject_id == run.id
-    assert event.payload == {"schedule_id": str(schedule.id), "reason": "", "proposal_id": str(run.proposal_id)}
+    assert event.subject_id == schedule.id
+    assert event.payload == {
+        "run_id": str(run.id),
+        "cause": "manual",
+        "reason": "",
+        "audits": 2,
+        "cost_usd": 0.0,
+        "proposal_id": str(run.proposal_id),
+        "optimization_id": None,
+    }
 
 
 async def test_traces_without_a_conversation_are_left_out_and_counted(quiet: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
+from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from redraft.domain.audits import AuditDraft, create_audit
@@ -61,16 +62,23 @@ async def change(here: World, schedule: Schedule, **values: Any) -> None:
         session.add(row)
 
 
-async def due(here: World, schedule: Schedule, at: datetime | None = None) -> RunSummary:
-    """Let a schedule be due now, as Temporal would (`at`: for that time), and wait for its run's end."""
+async def begin_due(
+    here: World, schedule: Schedule, at: datetime | None = None
+) -> WorkflowHandle[ReoptimizeWorkflow, RunSummary]:
+    """Let a schedule be due now, as Temporal would (`at`: for that time)."""
     attributes = [] if at is None else [SearchAttributePair(DUE_AT, at)]
-    return await here.client.execute_workflow(
+    return await here.client.start_workflow(
         ReoptimizeWorkflow.run,
         ReoptimizeInput(customer_id=here.customer_id, schedule_id=schedule.id),
         id=f"{reoptimize_workflow_id(schedule.id)}-{new_id()}",
         task_queue=workflow_queue(here.settings.task_queue),
         search_attributes=TypedSearchAttributes(attributes),
     )
+
+
+async def due(here: World, schedule: Schedule, at: datetime | None = None) -> RunSummary:
+    """As `begin_due`, and wait for the run's end."""
+    return await (await begin_due(here, schedule, at)).result()
 
 
 async def calls(here: World, prompt: Prompt, *successes: bool | None) -> list[UUID]:

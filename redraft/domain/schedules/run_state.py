@@ -109,22 +109,29 @@ def audit_ids_of(run: ScheduleRun) -> list[UUID]:
 
 
 async def settle(session: AsyncSession, run: ScheduleRun, status: RunStatus, reason: str, message: str) -> None:
-    """End a locked run that goes on, with what its audits cost, and say so in the outbox."""
+    """End a locked run that goes on, with what its audits cost, and say so in an event of the schedule."""
     if run.status != "running":
         raise AssertionError(f"schedule run {run.id} is {run.status}: it has ended")
     run.status, run.reason, run.message, run.finished_at = status, reason, message, now()
     run.cost_usd = await _cost(session, run)
     session.add(run)
-    started = {"proposal_id": run.proposal_id, "optimization_id": run.optimization_id}
     await emit(
         session,
         run.customer_id,
         f"schedule.run_{status}",
-        run.id,
-        schedule_id=str(run.schedule_id),
+        run.schedule_id,
+        run_id=str(run.id),
+        cause=run.cause,
         reason=reason,
-        **{name: str(value) for name, value in started.items() if value is not None},
+        audits=run.audits_started,
+        cost_usd=float(run.cost_usd),
+        proposal_id=_text(run.proposal_id),
+        optimization_id=_text(run.optimization_id),
     )
+
+
+def _text(record_id: UUID | None) -> str | None:
+    return None if record_id is None else str(record_id)
 
 
 _COST = text(

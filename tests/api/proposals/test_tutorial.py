@@ -25,7 +25,7 @@ OURS = {
         "checks",
         "changes",
     ],
-    *["decided_by", "note", "tm_decided", "workflow_id"],
+    *["decided_by", "note", "tm_decided", "workflow_id", "schedule_id"],
 }
 URL = "/v1.0/aipromptproposals"
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tests.replay.stories import audits, optimizations, proposals, watches
+from tests.replay.stories import audits, optimizations, proposals, schedules, watches
 from tests.support.worlds import World
 
 Story = Callable[[World], Awaitable[str]]
-STORIES: tuple[Story, ...] = (*proposals.STORIES, *audits.STORIES, *optimizations.STORIES, *watches.STORIES)
+STORIES: tuple[Story, ...] = (
+    *proposals.STORIES,
+    *audits.STORIES,
+    *optimizations.STORIES,
+    *watches.STORIES,
+    *schedules.STORIES,
+)
