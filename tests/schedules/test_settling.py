@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import update
 from temporalio.client import (
@@ -17,12 +19,15 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
+from api.app import create_app
 from redraft.domain.access import Principal, Scope
 from redraft.domain.schedules.changes import ScheduleUpdate as Change
 from redraft.domain.schedules.changes import delete_schedule, update_schedule
 from redraft.store.ids import new_id
 from redraft.store.tables import Schedule as Row
-from runtime.schedule_protos import Mark, temporal_id
+from runtime.schedule_protos import Mark, mark_of, temporal_id
+from runtime.schedules import Scheduler
+from tests.api.probe import client_of
 from tests.schedules.board import SCHEDULES, YEARLY, Board, Json, id_of
 from tests.support.worlds import eventually
 from workflows.reoptimize_contracts import reoptimize_workflow_id
@@ -189,19 +194,22 @@ async def test_a_pause_in_the_row_is_newer_than_the_state_in_temporal(board: Boa
     await agree(board, made)
 
 
-async def test_of_changes_at_once_on_two_replicas_both_sides_have_the_last(board: Board) -> None:
-    made = await board.make()
-    hours = range(12)
-    answers = await asyncio.gather(
-        *(
-            board.http.patch(
-                f"{SCHEDULES}/{made['id']}", json={"cron": [f"{hour} {hour} 1 1 *"], "jitterSeconds": hour}
-            )
-            for hour in hours
-        )
-    )
-    assert {answer.status_code for answer in answers} == {200}
-    await asyncio.gather(*(board.scheduler.settle(board.customer.id, id_of(made)) for _ in range(4)))
+async def test_of_changes_at_once_on_two_replicas_both_sides_have_the_last(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No relay and no reconciler helps: whoever answers last leaves the two the same."""
+    monkeypatch.setattr("api.schedules.QUICKLY_S", 60.0)
+    made, hours = await board.make(), range(12)
+
+    async def change(replica: httpx.AsyncClient, hour: int) -> int:
+        body = {"cron": [f"{hour} {hour} 1 1 *"], "jitterSeconds": hour}
+        answer = await replica.patch(f"{SCHEDULES}/{made['id']}", json=body, headers=board.customer.headers)
+        return answer.status_code
+
+    async with client_of(create_app(board.settings, board.client)) as another:
+        replicas = itertools.cycle((board.http, another))
+        answers = await asyncio.gather(*(change(replica, hour) for replica, hour in zip(replicas, hours, strict=False)))
+    assert set(answers) == {200}
     row, described = await board.row(made), await board.described(made)
     assert described is not None
     assert row.revision == 1 + len(hours)
@@ -211,6 +219,27 @@ async def test_of_changes_at_once_on_two_replicas_both_sides_have_the_last(board
     (calendar,) = described.schedule.spec.calendars
     assert (calendar.minute[0].start, calendar.hour[0].start) == (jitter, jitter)
     assert described.schedule.spec.jitter == (timedelta(seconds=jitter) if jitter else None)
+
+
+async def test_a_replica_that_falls_behind_and_is_killed_leaves_nothing_old(board: Board) -> None:
+    """It has looked, others change the schedule, and what it sends is the last thing it ever does."""
+    made = await board.make()
+    await change_the_row(board, made, timing={"jitter_s": 1})
+
+    class Killed(Exception):
+        pass
+
+    class FallsBehind(Scheduler):
+        async def _update(self, row: Row, described: Any) -> bool:
+            assert (row.revision, await mark_of(described.schedule, board.client.data_converter)) == (2, Mark(1, False))
+            await board.change(made, jitterSeconds=2)
+            await super()._update(row, described)
+            raise Killed
+
+    with pytest.raises(Killed):
+        await FallsBehind(board.client, board.db, board.settings).settle(board.customer.id, id_of(made))
+    assert await board.mark(made) == Mark(3, False)
+    await agree(board, made)
 
 
 async def test_a_schedule_whose_row_is_gone_is_deleted(board: Board) -> None:

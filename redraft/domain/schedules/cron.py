@@ -151,6 +151,9 @@ def _parse_part(kind: _Kind, part: str) -> Iterator[Range]:
         yield Range(0, 0)  # Sunday has two numbers in crontabs
         return
     first, dash, last = body.partition("-")
+    if kind.names is _WEEKDAYS and slash and not dash:
+        # Temporal counts such a step up to 7, which is Sunday again.
+        raise ValueError(f"the day of week {_quoted(part)} has no end; write a range, for example mon-fri/2")
     start = _value(kind, first, part)
     end = _value(kind, last, part) if dash else kind.greatest if slash else start
     if end < start:

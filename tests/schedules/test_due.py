@@ -1,0 +1,162 @@
+"""What falls due, and what comes of it: weeks ahead, paused, triggered, backfilled, with nobody there to work.
+
+Temporal's time-skipping test server skips the timers of workflows; schedules keep real time there as well. So weeks are
+looked at through the real server's own computation of due times – the one that starts the runs – and runs are seen with
+intervals of seconds, triggers and backfills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from redraft.domain.schedules.asking import cause_of
+from tests.schedules.board import Board, Json, id_of, refused
+from tests.support.worlds import eventually
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MARCH, APRIL = datetime(2027, 3, 8, tzinfo=BERLIN), datetime(2027, 4, 12, tzinfo=BERLIN)
+"""Five weeks with the beginning of summer time, on 28 March at two."""
+AUTUMN = datetime(2027, 10, 30, tzinfo=BERLIN), datetime(2027, 11, 2, tzinfo=BERLIN)
+
+
+async def due(board: Board, schedule: Json, since: datetime, until: datetime) -> list[datetime]:
+    """Return the due times of a window, as the server counts them, on the clock of Berlin."""
+    found = await board.scheduler.due_between(id_of(schedule), since, until)
+    return [moment.astimezone(BERLIN) for moment in found]
+
+
+async def test_weekdays_at_nine_for_five_weeks_over_the_beginning_of_summer_time(board: Board) -> None:
+    made = await board.make(cron=["0 9 * * mon-fri"], timeZone="Europe/Berlin")
+    found = await due(board, made, MARCH, APRIL)
+    assert len(found) == 25
+    assert {(moment.hour, moment.minute) for moment in found} == {(9, 0)}
+    assert {moment.weekday() for moment in found} == {0, 1, 2, 3, 4}
+    assert {moment.astimezone(UTC).hour for moment in found} == {7, 8}
+
+
+async def test_an_hour_that_the_clock_leaves_out_is_left_out_and_one_it_shows_twice_is_due_once(board: Board) -> None:
+    made = await board.make(calendar=[{"hour": "2", "minute": "30"}], timeZone="Europe/Berlin")
+    found = await due(board, made, MARCH, APRIL)
+    assert len(found) == 34
+    assert (3, 28) not in {(moment.month, moment.day) for moment in found}
+    assert [moment.day for moment in await due(board, made, *AUTUMN)] == [30, 31, 1]
+
+
+async def test_an_interval_counts_seconds_over_weeks(board: Board) -> None:
+    made = await board.make(interval={"everySeconds": 86_400, "offsetSeconds": 3_600})
+    found = await due(board, made, MARCH, APRIL)
+    assert len(found) == 35
+    assert {moment.astimezone(UTC).hour for moment in found} == {1}
+    assert {moment.hour for moment in found} == {2, 3}
+
+
+async def test_a_time_has_to_match_every_field(board: Board) -> None:
+    made = await board.make(cron=["0 0 13 * fri"])
+    since = datetime(2027, 1, 1, tzinfo=UTC)
+    found = await board.scheduler.due_between(id_of(made), since, since + timedelta(days=730))
+    assert [moment.date().isoformat() for moment in found] == ["2027-08-13", "2028-10-13"]
+
+
+async def test_a_paused_schedule_starts_nothing_and_one_taken_up_does(board: Board) -> None:
+    beside, made = (
+        await board.make(interval={"everySeconds": 1}),
+        await board.make(interval={"everySeconds": 1}, paused=True),
+    )
+    async with board.working():
+        await eventually(lambda: ran(board, beside), lambda runs: len(runs) >= 2, "two runs beside it")
+        assert await ran(board, made) == []
+        described = await board.described(made)
+        assert described is not None
+        assert described.info.num_actions == 0
+        await board.post(made, "resume")
+        await eventually(lambda: ran(board, made), bool, "a run")
+        await board.post(made, "pause")
+        await board.post(beside, "pause")
+
+
+async def test_a_trigger_runs_once_also_while_paused(board: Board) -> None:
+    made = await board.make(paused=True)
+    board.may_end.clear()
+    async with board.working():
+        answer = await board.http.post(f"/api/v1/schedules/{made['id']}/trigger", headers={"Idempotency-Key": "now"})
+        assert answer.status_code == 202
+        await eventually(lambda: running(board, made), bool, "running")
+        said = refused(await board.post(made, "trigger"), 409, "INVALID_STATE")
+        assert said == "a run of this schedule is going on; there is never more than one at a time"
+        again = await board.http.post(f"/api/v1/schedules/{made['id']}/trigger", headers={"Idempotency-Key": "now"})
+        assert again.json() == answer.json()
+        board.may_end.set()
+        (at,) = await eventually(lambda: ran(board, made), bool, "run")
+    assert await causes(board, made, [at, at + timedelta(hours=1), None]) == ["manual", "schedule", "manual"]
+
+
+async def test_a_backfill_runs_each_due_time_one_after_the_other(board: Board) -> None:
+    made = await board.make(cron=["0 3 * * *"], timeZone="Europe/Berlin", paused=True)
+    window = {"startAt": "2026-03-27T03:00:00+01:00", "endAt": "2026-03-30T03:00:00+02:00"}
+    async with board.working():
+        answer = await board.post(made, "backfill", window)
+        assert answer.status_code == 202
+        asked = [datetime.fromisoformat(moment) for moment in answer.json()["dueTimes"]]
+        assert [moment.astimezone(BERLIN).day for moment in asked] == [27, 28, 29, 30]
+        found = await eventually(lambda: ran(board, made), lambda runs: len(runs) == 4, "four runs")
+    assert found == asked
+    after = asked[-1] + timedelta(days=1)
+    assert await causes(board, made, [*asked, after]) == ["backfill"] * 4 + ["schedule"]
+    described = await board.described(made)
+    assert described is not None
+    assert described.info.num_actions_skipped_overlap == 0
+
+
+async def test_nobody_at_work_for_three_due_times_makes_one_run_and_says_what_passed(board: Board) -> None:
+    """Temporal starts the first, which waits for a worker; the others fall into it."""
+    made = await board.make(interval={"everySeconds": 1})
+
+    async def missed() -> int:
+        described = await board.described(made)
+        assert described is not None
+        return described.info.num_actions_skipped_overlap
+
+    await eventually(missed, lambda number: number >= 2, "two due times passed")
+    assert board.due == []
+    await board.post(made, "pause")
+    number = await missed()
+    async with board.working():
+        await eventually(lambda: running(board, made), lambda found: not found, "over")
+    assert len(await ran(board, made)) == 1
+    await asyncio.gather(board.reconcile(), board.reconcile())
+    skipped = [run for run in await board.runs(made) if run["reason"] == "OVERLAPPED"]
+    counted = [int(run["message"].split()[0]) for run in skipped]
+    assert sum(counted) == number
+    assert {run["status"] for run in skipped} == {"skipped"}
+    assert all("while the run before was still going on" in run["message"] for run in skipped)
+
+
+async def test_due_times_skipped_after_a_schedule_came_back_are_counted_anew(board: Board) -> None:
+    made = await board.make(paused=True)
+    row = await board.row(made)
+    async with board.db.tenant(board.customer.id) as session:
+        row.observed = {**row.observed, "overlapped": 7}
+        session.add(row)
+    await board.handle(made).delete()
+    await board.reconcile()
+    assert (await board.row(made)).observed["overlapped"] == 0
+    assert await board.runs(made) == []
+
+
+async def ran(board: Board, schedule: Json) -> list[datetime]:
+    """Return the due times of a schedule that were worked on."""
+    return [moment for schedule_id, moment in board.due if schedule_id == id_of(schedule)]
+
+
+async def running(board: Board, schedule: Json) -> bool:
+    """Return whether a run is going on."""
+    described = await board.described(schedule)
+    return described is not None and bool(described.raw_description.info.running_workflows)
+
+
+async def causes(board: Board, schedule: Json, moments: list[datetime | None]) -> list[str]:
+    """Return why runs at these moments would have come to be."""
+    row = await board.row(schedule)
+    return [cause_of(row, moment) for moment in moments]
