@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
+from redraft.domain.clock import written_time
 from redraft.store.ids import ZERO_ID
 
 NEVER = "9999-01-01T00:00:00.000000Z"
@@ -13,9 +14,7 @@ NEVER = "9999-01-01T00:00:00.000000Z"
 
 def tm(moment: datetime | None) -> str:
     """Return a time as ISO 8601 in UTC with six digits and Z; `NEVER` for none."""
-    if moment is None:
-        return NEVER
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return NEVER if moment is None else written_time(moment)
 
 
 def ref(identifier: UUID | None) -> UUID:

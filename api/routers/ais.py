@@ -93,4 +93,4 @@ async def change_ai(
 @router.delete("/{ai_id}", summary="Delete an AI")
 async def delete_ai(ai_id: UUID, principal: Writer, session: TenantSession) -> Ai:
     """Delete an AI softly. Its open proposals expire, its optimizations stop, its schedules pause."""
-    return Ai.of(await delete_prompt(session, ai_id))
+    return Ai.of(await delete_prompt(session, ai_id, principal.actor))

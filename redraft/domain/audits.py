@@ -210,5 +210,14 @@ async def _leave_progressing(session: AsyncSession, audit_id: UUID, **values: An
         .where(col(Audit.id) == audit_id, col(Audit.status) == "progressing", col(Audit.deleted_at).is_(None))
         .values(updated_at=now(), **values)
     )
-    result = await session.exec(statement)
-    return bool(result.rowcount)
+    audit = (await session.exec(statement.returning(Audit))).scalar_one_or_none()
+    if audit is None:
+        return False
+    facts: dict[str, Any] = {"trace_id": audit.trace_id, "version_id": audit.prompt_version_id}
+    if audit.status == "completed":
+        facts |= {"overall_score": (audit.evaluation or {}).get("overall_score"), "cost_usd": float(audit.cost_usd)}
+    else:
+        facts |= {"error": audit.error}
+    topic = f"audit.{audit.status}"
+    await emit(session, audit.customer_id, topic, audit.id, prompt_id=audit.prompt_id, **facts)
+    return True

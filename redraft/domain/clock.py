@@ -1,8 +1,8 @@
-"""The database's clock, which every process agrees on."""
+"""The database's clock, which every process agrees on, and how times are written."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import func
 from sqlmodel import select
@@ -22,3 +22,8 @@ async def refuse_late(session: AsyncSession, deadline: datetime | None) -> None:
         raise RedraftError(
             Kind.UNAVAILABLE, "DEADLINE_EXCEEDED", "the request came too late and was dropped; ask again"
         )
+
+
+def written_time(moment: datetime) -> str:
+    """Return a time in ISO 8601, UTC, with six digits and Z."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -76,28 +76,28 @@ async def commit(session: AsyncSession, change: Change) -> PromptVersion:
     A client's number below the highest is stored, but does not become current.
     """
     prompt = await lock_prompt(session, change.prompt_id)
-    previous_id = prompt.current_version_id
     if change.basis_version_id is not None and prompt.current_version_id != change.basis_version_id:
         raise Drifted(change.basis_version_id, prompt.current_version_id)
-    highest = await _highest_number(session, prompt.id)
+    highest, previous = await _highest_number(session, prompt.id), prompt.current_version_id
     version = _version(prompt, change, await _number(session, prompt.id, change.number, highest))
     session.add(version)
     await session.flush()
     if version.number > highest:
         await _move(session, prompt, version)
     session.add(_decision(prompt, change, version))
-    if version.number > highest:
-        await emit(
-            session,
-            prompt.customer_id,
-            "prompt.version_committed",
-            prompt.id,
-            version_id=str(version.id),
-            previous_version_id=None if previous_id is None else str(previous_id),
-            version=version.number,
-            source=version.source,
-        )
+    await _say(session, version, change, previous, moved=version.number > highest)
     return version
+
+
+async def _say(
+    session: AsyncSession, version: PromptVersion, change: Change, previous: UUID | None, *, moved: bool
+) -> None:
+    facts = {"version_id": version.id, "version": version.number, "source": version.source, "actor": change.actor}
+    if moved:
+        facts |= {"previous_version_id": previous, "restored_from": change.restored_from}
+        facts |= {"proposal_id": change.proposal_id, "optimization_id": change.optimization_id}
+    topic = "prompt.version_committed" if moved else "prompt.version_stored"
+    await emit(session, version.customer_id, topic, version.prompt_id, prompt_id=version.prompt_id, **facts)
 
 
 async def _highest_number(session: AsyncSession, prompt_id: UUID) -> int:

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.domain.checks import check_draft
 from redraft.domain.evidence import AuditedCall, Evaluation, Message
 from redraft.domain.ledger import forget_answers
-from redraft.domain.outbox import emit
+from redraft.domain.proposal_events import failed_checks, say
 from redraft.domain.proposals import (
     edited_since_read,
     get_proposal,
@@ -124,7 +124,7 @@ async def edit_draft(
         proposal.proposed_prompt, proposal.checks = text, checks
         proposal.updated_at = now()
         session.add(proposal)
-        await emit(session, proposal.customer_id, "proposal.edited", proposal.id, actor=actor)
+        await say(session, proposal, "proposal.edited", actor=actor, failed_checks=failed_checks(proposal))
     return Settled(proposal)
 
 

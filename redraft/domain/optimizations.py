@@ -20,7 +20,7 @@ from redraft.domain.budgets import of_customer, refuse_when_spent
 from redraft.domain.clock import refuse_late
 from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import RedraftError, conflict, invalid, not_found
-from redraft.domain.outbox import emit
+from redraft.domain.optimization_events import say, say_applied, say_created, say_drifted, say_moved
 from redraft.domain.settled import Settled
 from redraft.store.tables import Decision, Optimization, Prompt, Variant
 from redraft.store.tables.base import now
@@ -90,7 +90,7 @@ async def open_optimization(
     )
     session.add(optimization)
     await session.flush()
-    await emit(session, prompt.customer_id, "optimization.created", optimization.id, prompt_id=str(prompt.id))
+    await say_created(session, optimization)
     return optimization
 
 
@@ -183,7 +183,7 @@ async def move(
     error: str = "",
     note: str = "",
 ) -> None:
-    """Move a locked optimization that runs on to another state, and say so in the outbox."""
+    """Move a locked optimization that runs on to another state, and say so in the event log."""
     if optimization.status not in RUNNING_STATES:
         raise AssertionError(f"optimization {optimization.id} is {optimization.status}: it has ended")
     optimization.status, optimization.updated_at = status, now()
@@ -194,14 +194,7 @@ async def move(
     else:
         optimization.completed_at = now()
     session.add(optimization)
-    await emit(
-        session,
-        optimization.customer_id,
-        f"optimization.{status}",
-        optimization.id,
-        prompt_id=str(optimization.prompt_id),
-        reason=reason,
-    )
+    await say_moved(session, optimization)
 
 
 async def claim_slot(session: AsyncSession, optimization_id: UUID, slots: int) -> bool:
@@ -234,12 +227,13 @@ async def recheck_basis(session: AsyncSession, optimization_id: UUID) -> Optimiz
     if not is_open(optimization) or not has_drifted(prompt, optimization):
         return optimization
     reason: Reason = "prompt_deleted" if prompt.deleted_at is not None else "drifted"
+    await say_drifted(session, prompt, optimization)
     if optimization.status in RUNNING_STATES:
         await move(session, optimization, "stopped", reason=reason, note="the prompt moved while the experiment ran")
     else:
         optimization.error, optimization.updated_at = "drifted", now()
         session.add(optimization)
-        await emit(session, optimization.customer_id, "optimization.drifted", optimization.id)
+        await say(session, optimization, "optimization.drifted")
     return optimization
 
 
@@ -304,7 +298,7 @@ async def _apply(
     optimization.applied_variant_id, optimization.applied_version_id = variant.id, version.id
     _sign(optimization, decision)
     session.add(optimization)
-    await emit(session, optimization.customer_id, "optimization.applied", optimization.id, version_id=str(version.id))
+    await say_applied(session, optimization, version)
     return Settled(optimization)
 
 
@@ -334,7 +328,7 @@ async def _dismiss(
     optimization.dismissed_at = now()
     _sign(optimization, decision)
     session.add_all([optimization, _record(optimization, decision)])
-    await emit(session, optimization.customer_id, "optimization.dismissed", optimization.id)
+    await say(session, optimization, "optimization.dismissed", actor=decision.actor)
     return Settled(optimization)
 
 

@@ -1,4 +1,8 @@
-"""Events, written in the transaction that makes them true, delivered by the relay afterwards."""
+"""What happened and what has to be done about it, both written in the transaction that makes them true.
+
+An event goes into the log (`redraft.domain.topics`, `redraft.domain.events`), where it stays. An errand goes into the
+outbox, for the relay, which deletes nothing it has not done. Some topics are both.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.domain.topics import TOPICS, UnknownTopic, topic_named
 from redraft.store.database import run_sql
-from redraft.store.tables import OutboxEvent
-from redraft.store.tables.base import now
+from redraft.store.tables import Event, OutboxEvent
 
 CHANNEL = "redraft_outbox"
 _WAKE = text(f"notify {CHANNEL}")
@@ -29,22 +33,44 @@ RELAYED = frozenset(
         "schedule.deleted",
     }
 )
-"""The topics that something has to be done about; the others are on record as soon as they are written."""
+"""The topics that something has to be done about. Those that are no topic of the log are errands only."""
 
 
-async def emit(session: AsyncSession, customer_id: UUID, topic: str, subject_id: UUID, **payload: Any) -> None:
-    """Record that something happened and wake the relay, if it has to act, once this transaction commits.
+async def emit(
+    session: AsyncSession,
+    customer_id: UUID,
+    topic: str,
+    subject_id: UUID,
+    *,
+    prompt_id: UUID | None = None,
+    **payload: Any,
+) -> None:
+    """Record that something happened; the relay, if it has to act, is woken once this transaction commits.
 
-    Payloads carry ids and numbers, never text of prompts or transcripts.
+    `payload` may have the fields that the topic names; those not given are null. Raises UnknownTopic for a topic that
+    is neither in the log's catalogue nor an errand, TypeError for a field that the topic does not name.
     """
-    relayed = topic in RELAYED
-    event = OutboxEvent(
+    if topic in TOPICS:
+        session.add(_event(customer_id, topic, subject_id, prompt_id, payload))
+    elif topic not in RELAYED:
+        raise UnknownTopic(f"there is no topic {topic!r}: describe it in redraft/domain/topics.py")
+    if topic in RELAYED:  # a NOTIFY makes commits queue up, so only where somebody listens
+        session.add(OutboxEvent(customer_id=customer_id, topic=topic, subject_id=subject_id, payload={}))
+        await run_sql(session, _WAKE)
+
+
+def _event(customer_id: UUID, topic: str, subject_id: UUID, prompt_id: UUID | None, payload: dict[str, Any]) -> Event:
+    fields = topic_named(topic).fields
+    if unknown := sorted(set(payload) - set(fields)):
+        raise TypeError(f"an event {topic!r} has no field {', '.join(unknown)}: see redraft/domain/topics.py")
+    return Event(
         customer_id=customer_id,
         topic=topic,
         subject_id=subject_id,
-        payload=payload,
-        delivered_at=None if relayed else now(),
+        prompt_id=prompt_id,
+        payload={field: _plain(payload.get(field)) for field in fields},
     )
-    session.add(event)
-    if relayed:  # a NOTIFY makes commits queue up, so only where somebody listens
-        await run_sql(session, _WAKE)
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value

@@ -202,12 +202,12 @@ def stale_if_match(current: UUID | None) -> RedraftError:
     )
 
 
-async def delete_prompt(session: AsyncSession, prompt_id: UUID) -> PromptWithVersion:
+async def delete_prompt(session: AsyncSession, prompt_id: UUID, actor: str) -> PromptWithVersion:
     """Delete softly; the event makes open proposals expire, optimizations stop, schedules pause."""
     prompt = await lock_prompt(session, prompt_id)
     prompt.deleted_at = prompt.updated_at = now()
     session.add(prompt)
-    await emit(session, prompt.customer_id, "prompt.deleted", prompt.id)
+    await emit(session, prompt.customer_id, "prompt.deleted", prompt.id, prompt_id=prompt.id, actor=actor)
     return PromptWithVersion(prompt, await current_version(session, prompt))
 
 

@@ -23,8 +23,8 @@ from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import Kind, RedraftError, conflict, not_found
 from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.ledger import booked, forget_answers
-from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
+from redraft.domain.proposal_events import failed_checks, say, say_accepted, say_created, say_left
 from redraft.domain.runs.evidence import nothing_to_improve, runs_of, withdrawn
 from redraft.domain.settled import Settled
 from redraft.store.tables import Audit, Customer, Decision, Prompt, Proposal, ProposalAudit
@@ -101,7 +101,7 @@ async def open_proposal(
             proposal_id=proposal.id, audit_id=audit.id, customer_id=request.customer_id, position=position
         )
         session.add(link)
-    await emit(session, proposal.customer_id, "proposal.created", proposal.id, prompt_id=str(prompt.id))
+    await say_created(session, proposal, audits=len(audits))
     return proposal
 
 
@@ -110,13 +110,13 @@ async def claim_slot(session: AsyncSession, proposal_id: UUID, default_limit: in
 
     Raises TOO_MANY_IN_PROGRESS.
     """
-    prompt, proposal = await lock_proposal(session, proposal_id)
+    _, proposal = await lock_proposal(session, proposal_id)
     if proposal.status == "queued":
         customer = await _lock_customer(session, proposal.customer_id)
         await _refuse_beyond_limit(session, customer, default_limit)
         proposal.status, proposal.updated_at = "progressing", now()
         session.add(proposal)
-        await emit(session, proposal.customer_id, "proposal.created", proposal.id, prompt_id=str(prompt.id))
+        await say_created(session, proposal, runs=len((await runs_of(session, proposal.id))[proposal.id]))
     return proposal
 
 
@@ -262,7 +262,7 @@ def drifted(prompt: Prompt, proposal: Proposal) -> bool:
 async def leave_open(
     session: AsyncSession, proposal: Proposal, status: str, *, error: ProposalError = "", note: str | None = None
 ) -> None:
-    """Move an open, locked proposal on to another state, with what its model calls took, and say so in the outbox."""
+    """Move an open, locked proposal on to another state, with what its model calls took, and log it as an event."""
     if proposal.status not in OPEN_STATES:
         raise AssertionError(f"proposal {proposal.id} is {proposal.status}: terminal states never change")
     proposal.status, proposal.error, proposal.updated_at = status, error, now()
@@ -273,9 +273,7 @@ async def leave_open(
     proposal.cost_usd = usage.cost_usd
     session.add(proposal)
     await forget_answers(session, proposal.id)
-    await emit(
-        session, proposal.customer_id, f"proposal.{status}", proposal.id, prompt_id=str(proposal.prompt_id), error=error
-    )
+    await say_left(session, proposal)
 
 
 async def fail_proposal(session: AsyncSession, proposal_id: UUID, error: ProposalError, note: str) -> Proposal:
@@ -382,7 +380,7 @@ async def _accept(
     if fault := await _evidence_fault(session, prompt, proposal):
         await leave_open(session, proposal, "expired", error="invalid_audit_set")
         return Settled(proposal, conflict("INVALID_AUDIT_SET", "audit set invalidated", reason=fault.note))
-    if (failed := _failed_checks(proposal)) and not request.override:
+    if (failed := failed_checks(proposal)) and not request.override:
         return Settled(proposal, _checks_failed(failed))
     return Settled(await _apply(session, proposal, request))
 
@@ -402,7 +400,7 @@ async def _apply(session: AsyncSession, proposal: Proposal, request: DecisionReq
             "audit_ids": [str(i) for i in evidence.audit_ids],
             "run_ids": evidence.run_numbers,
             "override": request.override,
-            "failed_checks": _failed_checks(proposal),
+            "failed_checks": failed_checks(proposal),
             "edited": proposal.proposed_prompt != proposal.generated_prompt,
         },
     )
@@ -410,6 +408,7 @@ async def _apply(session: AsyncSession, proposal: Proposal, request: DecisionReq
     proposal.applied_version_id = version.id
     _sign(proposal, request)
     await leave_open(session, proposal, "accepted", note=request.note or None)
+    await say_accepted(session, proposal, version, override=request.override)
     return proposal
 
 
@@ -431,6 +430,7 @@ async def _delete(session: AsyncSession, proposal: Proposal, request: DecisionRe
         await _end(session, proposal, DecisionRequest(action, request.actor, request.note))
     proposal.deleted_at = proposal.updated_at = now()
     session.add(proposal)
+    await say(session, proposal, "proposal.deleted", actor=request.actor)
     return Settled(proposal)
 
 
@@ -455,10 +455,6 @@ async def _end(session: AsyncSession, proposal: Proposal, request: DecisionReque
 
 def _sign(proposal: Proposal, request: DecisionRequest) -> None:
     proposal.decided_by, proposal.decided_at = request.actor, now()
-
-
-def _failed_checks(proposal: Proposal) -> list[str]:
-    return [check["name"] for check in proposal.checks if check["blocking"] and not check["passed"]]
 
 
 def _checks_failed(failed: list[str]) -> RedraftError:

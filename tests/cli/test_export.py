@@ -90,7 +90,7 @@ async def test_deleted_and_foreign_records_are_left_out(
         trace = await record_trace(session, acme.id, TraceDraft(kept.id, TALK[:1]))
         await record_trace(session, acme.id, TraceDraft(gone.id, TALK[:1]))
         await delete_trace(session, trace.id)
-        await delete_prompt(session, gone.id)
+        await delete_prompt(session, gone.id, "ann")
     records = lines((await cli("export", "--customer", "acme")).out)
     assert [(record["kind"], record.get("ai")) for record in records] == [("ai", "kept"), ("decision", None)]
 

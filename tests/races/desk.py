@@ -57,7 +57,7 @@ class Desk:
 
     async def delete_prompt(self, prompt_id: UUID) -> Prompt:
         async with self.db.tenant(self.customer_id) as session:
-            return (await prompts.delete_prompt(session, prompt_id)).prompt
+            return (await prompts.delete_prompt(session, prompt_id, "ann")).prompt
 
     async def trace(self, prompt_id: UUID) -> Trace:
         async with self.db.tenant(self.customer_id) as session:

@@ -72,7 +72,7 @@ async def queue_proposal(
         session.add(
             ProposalRun(proposal_id=proposal.id, run_id=run.id, customer_id=request.customer_id, position=position)
         )
-    await emit(session, proposal.customer_id, "proposal.queued", proposal.id, prompt_id=str(prompt.id))
+    await emit(session, proposal.customer_id, "proposal.queued", proposal.id)
     return proposal
 
 

@@ -1,6 +1,7 @@
 """The tables. Importing this module fills `SQLModel.metadata`."""
 
 from redraft.store.tables.customers import AccessKey, Customer, IdempotencyKey, RateWindow, Secret, User
+from redraft.store.tables.events import Event
 from redraft.store.tables.evidence import Audit
 from redraft.store.tables.operations import ModelCall, OutboxEvent, Spend
 from redraft.store.tables.optimizations import Optimization, Persona, Scenario, Trial, Variant
@@ -24,6 +25,7 @@ __all__ = [
     "Audit",
     "Customer",
     "Decision",
+    "Event",
     "IdempotencyKey",
     "LatencyBin",
     "LatencyValue",
