@@ -126,7 +126,7 @@ async def running(
         Relay(db, starter, settings.relay_interval_s),
         Reconciler(db, starter, settings.reconcile_interval_s),
         Gauges(db),
-        Retention(db, settings.trace_days, settings.retention_interval_s),
+        Retention(db, settings.trace_days, settings.event_days, settings.retention_interval_s),
     ]
     async with AsyncExitStack() as stack:
         for worker in workers(client, db, model, settings, **options):

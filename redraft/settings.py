@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     watch_interval_s: float = Field(default=300.0, gt=0, description="Seconds between two looks of a watch.")
     watch_days: float = Field(default=30.0, gt=0, le=3_650, description="Days after which a watch ends undecided.")
 
+    # Events
+    event_days: int | None = Field(
+        default=None, ge=1, le=36_500, description="Days events stay in the log; none = for ever."
+    )
+
     # Optimizations
     exploratory_delta: float = Field(default=0.20, gt=0, lt=1, description="Error guarantee of mode exploratory.")
     exploratory_cells: int = Field(default=24, ge=1, description="Greatest cells per arm, mode exploratory.")
@@ -135,7 +140,7 @@ class Settings(BaseSettings):
     build_id: str | None = Field(default=None, description="Build of this worker; set = worker versioning is on.")
     relay_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks into the outbox.")
     reconcile_interval_s: float = Field(default=15.0, gt=0, description="Seconds between reconciliations.")
-    retention_interval_s: float = Field(default=3_600.0, gt=0, description="Seconds between deletions of old traces.")
+    retention_interval_s: float = Field(default=3_600.0, gt=0, description="Seconds between deletions of old records.")
     graceful_shutdown_s: float = Field(default=60.0, ge=0, description="Seconds a worker may take to finish.")
     metrics_port: int | None = Field(default=None, description="Port of this process's Prometheus metrics.")
     metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics listen on.")

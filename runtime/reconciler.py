@@ -24,6 +24,7 @@ from redraft.store.tables import (
     IdempotencyKey,
     ModelCall,
     Optimization,
+    OutboxEvent,
     Proposal,
     RateWindow,
     ScheduleRun,
@@ -40,6 +41,7 @@ LOST_CALL_AFTER = timedelta(hours=1)
 ANSWERS_KEPT = timedelta(hours=24)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 RATE_WINDOWS_KEPT = timedelta(minutes=5)
+ERRANDS_KEPT = timedelta(days=7)
 LEADER_LOCK = 7213450882
 _LEAD = text("select pg_try_advisory_xact_lock(:key)")
 log = structlog.get_logger(__name__)
@@ -184,7 +186,7 @@ async def _open_runs(session: AsyncSession) -> list[ScheduleRun]:
 
 
 async def _clean(session: AsyncSession) -> None:
-    """Give up calls whose caller died long ago; forget answers that nobody needs or fetched, and keys of yesterday."""
+    """Give up calls whose caller died long ago; forget answers nobody needs, errands done, and keys of yesterday."""
     lost = col(ModelCall.created_at) < now() - LOST_CALL_AFTER
     await session.exec(update(ModelCall).where(col(ModelCall.state) == "reserved", lost).values(state="unknown"))
     # A worker that is stopped between booking an answer and storing its draft leaves the answer behind.
@@ -193,4 +195,5 @@ async def _clean(session: AsyncSession) -> None:
     await session.exec(update(ModelCall).where(col(ModelCall.answer).is_not(None), unneeded).values(answer=None))
     old = col(IdempotencyKey.created_at) < now() - IDEMPOTENCY_KEPT
     await session.exec(delete(IdempotencyKey).where(old))
+    await session.exec(delete(OutboxEvent).where(col(OutboxEvent.delivered_at) < now() - ERRANDS_KEPT))
     await session.exec(delete(RateWindow).where(col(RateWindow.window_start) < now() - RATE_WINDOWS_KEPT))

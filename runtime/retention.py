@@ -1,4 +1,4 @@
-"""The worker's housekeeping of traces: what is past its retention goes, partitions of coming months are made."""
+"""The worker's housekeeping: traces and events past their retention go, partitions of coming months are made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from redraft.domain.events import expire_events
 from redraft.domain.live.retention import keep_retention
 from redraft.store.database import Database
 
@@ -15,9 +16,10 @@ log = structlog.get_logger(__name__)
 class Retention:
     """Runs in every worker: what one of them has locked, the others pass over."""
 
-    def __init__(self, db: Database, default_days: int | None, interval_s: float) -> None:
+    def __init__(self, db: Database, default_days: int | None, event_days: int | None, interval_s: float) -> None:
         self._db = db
         self._default_days = default_days
+        self._event_days = event_days
         self._interval_s = interval_s
 
     async def run(self) -> None:
@@ -27,6 +29,8 @@ class Retention:
                 gone = await keep_retention(self._db, self._default_days)
                 if gone:
                     log.info("traces_expired", traces=gone)
+                if gone := await expire_events(self._db, self._event_days):
+                    log.info("events_expired", events=gone)
             except Exception:
                 log.exception("retention_failed")
             await asyncio.sleep(self._interval_s)

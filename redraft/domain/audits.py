@@ -213,11 +213,20 @@ async def _leave_progressing(session: AsyncSession, audit_id: UUID, **values: An
     audit = (await session.exec(statement.returning(Audit))).scalar_one_or_none()
     if audit is None:
         return False
-    facts: dict[str, Any] = {"trace_id": audit.trace_id, "version_id": audit.prompt_version_id}
-    if audit.status == "completed":
-        facts |= {"overall_score": (audit.evaluation or {}).get("overall_score"), "cost_usd": float(audit.cost_usd)}
-    else:
-        facts |= {"error": audit.error}
-    topic = f"audit.{audit.status}"
-    await emit(session, audit.customer_id, topic, audit.id, prompt_id=audit.prompt_id, **facts)
+    await _say_left(session, audit)
     return True
+
+
+async def _say_left(session: AsyncSession, audit: Audit) -> None:
+    completed = audit.status == "completed"
+    score = (audit.evaluation or {}).get("overall_score")
+    await emit(
+        session,
+        audit.customer_id,
+        "audit.completed" if completed else "audit.failed",
+        audit.id,
+        prompt_id=audit.prompt_id,
+        trace_id=audit.trace_id,
+        version_id=audit.prompt_version_id,
+        **({"overall_score": score, "cost_usd": float(audit.cost_usd)} if completed else {"error": audit.error}),
+    )

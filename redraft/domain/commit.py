@@ -96,8 +96,14 @@ async def _say(
     if moved:
         facts |= {"previous_version_id": previous, "restored_from": change.restored_from}
         facts |= {"proposal_id": change.proposal_id, "optimization_id": change.optimization_id}
-    topic = "prompt.version_committed" if moved else "prompt.version_stored"
-    await emit(session, version.customer_id, topic, version.prompt_id, prompt_id=version.prompt_id, **facts)
+    await emit(
+        session,
+        version.customer_id,
+        "prompt.version_committed" if moved else "prompt.version_stored",
+        version.prompt_id,
+        prompt_id=version.prompt_id,
+        **facts,
+    )
 
 
 async def _highest_number(session: AsyncSession, prompt_id: UUID) -> int:

@@ -31,8 +31,7 @@ GREATEST_SIZE = 100
 BATCH = 1_000
 _MAY_DELETE = text("select set_config('redraft.retention', 'on', true)")
 _EXPIRE = text(
-    "delete from events where id in"
-    " (select id from events where created_at < :before order by created_at limit :size for update skip locked)"
+    "delete from events where id in (select id from events where created_at < :before order by created_at limit :size)"
 )
 
 

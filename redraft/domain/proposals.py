@@ -116,7 +116,6 @@ async def claim_slot(session: AsyncSession, proposal_id: UUID, default_limit: in
         await _refuse_beyond_limit(session, customer, default_limit)
         proposal.status, proposal.updated_at = "progressing", now()
         session.add(proposal)
-        await say_created(session, proposal, runs=len((await runs_of(session, proposal.id))[proposal.id]))
     return proposal
 
 

@@ -55,7 +55,7 @@ _ALL = (
         "proposal.created",
         "proposal",
         ("actor", "basis_version_id", "audits", "runs"),
-        "A proposal is in progress; `audits` and `runs` count its evidence.",
+        "A proposal is in progress, or in the queue for a slot; `audits` and `runs` count its evidence.",
     ),
     Topic(
         "proposal.completed",

@@ -12,9 +12,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from redraft.settings import Settings
-from redraft.store.database import database_url
+from redraft.store.database import SYSTEM_ROLE, database_url
 
 SIGNING_KEY = "token_signing_key"
+# Restored into another server, events on record have positions that no transaction there has reached yet.
+_AHEAD = text(
+    "select greatest(0, max(position) - event_epoch() + 1 - pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
+    " from events"
+)
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -42,6 +47,22 @@ def migrate(settings: Settings) -> str:
                 text("insert into secrets (name, value, created_at) values (:n, :v, now()) on conflict do nothing"),
                 {"n": SIGNING_KEY, "v": secrets.token_bytes(32)},
             )
+            _continue_events(connection)
             return MigrationContext.configure(connection).get_current_revision() or ""
     finally:
         engine.dispose()
+
+
+def _continue_events(connection: Connection) -> None:
+    """See that new events get positions after those on record (docs/decisions/0082-event-order.md)."""
+    connection.execute(text(f"set local role {SYSTEM_ROLE}"))  # the owner of a table may not see its rows
+    ahead = connection.execute(_AHEAD).scalar_one() or 0
+    connection.execute(text("set local role none"))
+    if ahead:
+        epoch = connection.execute(text("select event_epoch()")).scalar_one() + ahead
+        connection.execute(
+            text(
+                "create or replace function public.event_epoch() returns bigint"
+                f" language sql stable as 'select {int(epoch)}::bigint'"
+            )
+        )

@@ -191,7 +191,7 @@ async def until_gone(line: Line) -> None:
 async def test_the_worker_does_it(database: Database, customer: CustomerFixture) -> None:
     line = await a_line(database, customer)
     await line.record(line.report(OLD))
-    task = asyncio.create_task(Retention(database, 30, 3600.0).run())
+    task = asyncio.create_task(Retention(database, 30, None, 3600.0).run())
     try:
         await until_gone(line)
     finally:

@@ -25,7 +25,7 @@ async def commits(desk: Desk, prompt: Prompt, text: str, basis: UUID | None) -> 
 def written(database_url: str) -> tuple[int, ...]:
     """Return how many versions, decisions and events there are."""
     with psycopg.connect(database_url) as connection:
-        tables = ("prompt_versions", "decisions", "outbox")
+        tables = ("prompt_versions", "decisions", "events", "outbox")
         return tuple(
             connection.execute(f"select count(*) from {table}".encode()).fetchone()[0]  # type: ignore[index]  # noqa: S608
             for table in tables

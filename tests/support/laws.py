@@ -70,6 +70,32 @@ LAWS = {
         select c.id from model_calls c join proposals p on p.id = c.subject_id
         where c.answer is not null and p.status <> 'progressing'
     """,
+    "what a proposal has ended as is in the event log, once": """
+        select p.id from proposals p left join events e on e.subject_id = p.id and e.topic in
+          ('proposal.accepted', 'proposal.rejected', 'proposal.cancelled', 'proposal.failed', 'proposal.expired')
+        group by p.id
+        having count(e.id) <> case when p.status in ('accepted', 'rejected', 'failed', 'expired') then 1 else 0 end
+            or min(e.topic) <> 'proposal.' || case p.error when 'cancelled' then p.error else p.status end
+    """,
+    "that a proposal was created, and that its draft is there, is in the event log, once": """
+        select p.id from proposals p where
+          (select count(*) from events where subject_id = p.id and topic = 'proposal.created') <> 1 or
+          (select count(*) from events where subject_id = p.id and topic = 'proposal.completed')
+            <> case when p.generated_prompt = '' then 0 else 1 end
+    """,
+    "every version is in the event log, once": """
+        select v.id from prompt_versions v left join events e on e.subject_id = v.prompt_id
+          and e.topic in ('prompt.version_committed', 'prompt.version_stored') and e.payload->>'version_id' = v.id::text
+        group by v.id having count(e.id) <> 1
+    """,
+    "every decision is in the event log, once, under the same name": """
+        select d.id from decisions d left join events e on e.payload->>'actor' = d.actor and
+          ((d.subject_kind = 'prompt' and e.payload->>'version_id' = d.version_id::text) or
+           (d.subject_kind <> 'prompt' and e.subject_id = d.subject_id and e.topic = d.subject_kind || '.' ||
+              case d.action when 'accept' then 'accepted' when 'reject' then 'rejected' when 'cancel' then 'cancelled'
+                            when 'apply' then 'applied' when 'dismiss' then 'dismissed' when 'stop' then 'stopped' end))
+        group by d.id having count(e.id) <> 1
+    """,
     **FIGURE_LAWS,
 }
 

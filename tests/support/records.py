@@ -7,12 +7,13 @@ from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
+from sqlmodel import select
 
 from api.routing import Route
 from redraft.domain.access import Role
 from redraft.store.database import Database
 from redraft.store.ids import new_id
-from redraft.store.tables import Optimization, Proposal, Schedule
+from redraft.store.tables import Event, Optimization, Proposal, Schedule
 from tests.support.customers import CustomerFixture
 from tests.support.voipbin import Caller
 
@@ -27,7 +28,7 @@ PLAN = {"maxTrials": 10, "maxTurns": 6, "maxCalls": 100, "maxCostUsd": 1.0}
 PARAMETERS = (
     *("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"),
     *("prompt_id", "persona_id", "scenario_id", "optimization_id", "run_id", "schedule_id"),
-    *("name", "trace_id", "version"),
+    *("name", "trace_id", "version", "event_id"),
 )
 UNKNOWN_IDS = {**dict.fromkeys(PARAMETERS, UNKNOWN), "version": "1", "run_id": "4711"}
 """An id that nobody has, for every parameter of a path."""
@@ -69,6 +70,7 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
         "name": ai["prompt_name"],
         "version": "1",
         "trace_id": (await caller.a_call(ai))["id"],
+        "event_id": await _an_event(database, customer, ai),
     }
     assert set(ids) == set(PARAMETERS)
     return ids
@@ -87,6 +89,12 @@ async def _a_proposal(database: Database, customer: CustomerFixture, ai: dict[st
     async with database.tenant(customer.id) as session:
         session.add(proposal)
     return proposal.id
+
+
+async def _an_event(database: Database, customer: CustomerFixture, ai: dict[str, Any]) -> str:
+    async with database.tenant(customer.id) as session:
+        made = await session.exec(select(Event.id).where(Event.subject_id == UUID(ai["id"])))
+        return f"evt_{made.first()}"
 
 
 async def _an_optimization(database: Database, customer: CustomerFixture, ai: dict[str, Any]) -> UUID:

@@ -15,6 +15,7 @@ from redraft.domain.commit import current_version, lock_prompt
 from redraft.domain.errors import not_found
 from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.outbox import emit
+from redraft.domain.proposal_events import say_created
 from redraft.domain.runs.content import Identifier
 from redraft.domain.runs.evidence import NOTHING_TO_IMPROVE, load_run_set, prompt_of_runs, runs_of
 from redraft.store.tables import Proposal, ProposalRun
@@ -72,6 +73,7 @@ async def queue_proposal(
         session.add(
             ProposalRun(proposal_id=proposal.id, run_id=run.id, customer_id=request.customer_id, position=position)
         )
+    await say_created(session, proposal, runs=len(runs))
     await emit(session, proposal.customer_id, "proposal.queued", proposal.id)
     return proposal
 
