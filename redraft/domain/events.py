@@ -165,7 +165,14 @@ async def expire_events(db: Database, days: int | None, *, batch: int = BATCH) -
 # ---------------------------------------------------------------------------------------------- rendering
 
 # How ids are written, by what they name; all others are written bare, as VoIPBIN's API does.
-_PREFIXES = {"prompt": "prompt", "optimization": "opt", "variant": "var", "winning_variant": "var"}
+_PREFIXES = {
+    "prompt": "prompt",
+    "optimization": "opt",
+    "variant": "var",
+    "winning_variant": "var",
+    "schedule": "sched",
+    "watch": "watch",
+}
 
 
 def as_document(event: Event) -> dict[str, Any]:

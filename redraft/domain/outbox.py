@@ -50,12 +50,13 @@ async def emit(
     `payload` may have the fields that the topic names; those not given are null. Raises UnknownTopic for a topic that
     is neither in the log's catalogue nor an errand, TypeError for a field that the topic does not name.
     """
+    plain = {field: str(value) if isinstance(value, UUID) else value for field, value in payload.items()}
     if topic in TOPICS:
-        session.add(_event(customer_id, topic, subject_id, prompt_id, payload))
+        session.add(_event(customer_id, topic, subject_id, prompt_id, plain))
     elif topic not in RELAYED:
         raise UnknownTopic(f"there is no topic {topic!r}: describe it in redraft/domain/topics.py")
     if topic in RELAYED:  # a NOTIFY makes commits queue up, so only where somebody listens
-        session.add(OutboxEvent(customer_id=customer_id, topic=topic, subject_id=subject_id, payload={}))
+        session.add(OutboxEvent(customer_id=customer_id, topic=topic, subject_id=subject_id, payload=plain))
         await run_sql(session, _WAKE)
 
 
@@ -68,9 +69,5 @@ def _event(customer_id: UUID, topic: str, subject_id: UUID, prompt_id: UUID | No
         topic=topic,
         subject_id=subject_id,
         prompt_id=prompt_id,
-        payload={field: _plain(payload.get(field)) for field in fields},
+        payload={field: payload.get(field) for field in fields},
     )
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, UUID) else value

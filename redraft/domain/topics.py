@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Subject = Literal["prompt", "proposal", "optimization", "audit", "budget"]
+Subject = Literal["prompt", "proposal", "optimization", "audit", "schedule", "budget", "watch"]
 ANY = "*"
 
 
@@ -28,6 +28,8 @@ class Topic:
         return self.name.partition(".")[0]
 
 
+_RUN = ("run_id", "reason", "proposal_id", "optimization_id", "cost_usd")
+_WATCH = ("version_id", "previous_version_id", "reason", "looks")
 _ALL = (
     Topic(
         "prompt.version_committed",
@@ -115,6 +117,10 @@ _ALL = (
         "The model has judged a conversation. Audits recorded from elsewhere have no event.",
     ),
     Topic("audit.failed", "audit", ("trace_id", "version_id", "error"), "The model could not judge a conversation."),
+    Topic("schedule.run_started", "schedule", _RUN, "A due time has started a proposal or an optimization."),
+    Topic("schedule.run_completed", "schedule", _RUN, "The audits that a due time was for are made."),
+    Topic("schedule.run_skipped", "schedule", _RUN, "At a due time nothing was to be done; `reason` says why."),
+    Topic("schedule.run_failed", "schedule", _RUN, "A due time could not do what it should."),
     Topic(
         "budget.threshold_reached",
         "budget",
@@ -127,6 +133,15 @@ _ALL = (
         ("account", "month", "percent", "budget_usd", "committed_usd"),
         "A month's budget is spent: no model call starts.",
     ),
+    Topic("watch.started", "watch", _WATCH, "An accepted change is compared live with the version it replaced."),
+    Topic("watch.better", "watch", _WATCH, "It does better, with confidence; the watch has ended."),
+    Topic(
+        "watch.worse",
+        "watch",
+        _WATCH,
+        "It does worse, with confidence; where the prompt says so, the previous version is restored.",
+    ),
+    Topic("watch.ended", "watch", _WATCH, "The watch has ended undecided; `reason` says why."),
 )
 TOPICS = {topic.name: topic for topic in _ALL}
 FAMILIES = tuple(dict.fromkeys(topic.family for topic in _ALL))

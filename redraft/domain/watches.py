@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, func, select
@@ -101,9 +102,8 @@ def _why_over(prompt: Prompt, version_id: UUID) -> str:
 
 async def _end(session: AsyncSession, watch: Watch, status: str, reason: str = "") -> None:
     watch.status, watch.reason, watch.ended_at = status, reason, now()
-    await emit(
-        session, watch.customer_id, f"watch.{status}", watch.id, **_about(watch), reason=reason, looks=watch.looks
-    )
+    facts: dict[str, Any] = {"reason": reason, "looks": watch.looks}
+    await emit(session, watch.customer_id, f"watch.{status}", watch.id, **_about(watch), **facts)
 
 
 async def _restore(session: AsyncSession, watch: Watch) -> None:
@@ -122,11 +122,11 @@ async def _restore(session: AsyncSession, watch: Watch) -> None:
     watch.restored_version_id = (await commit(session, change)).id
 
 
-def _about(watch: Watch) -> dict[str, str]:
+def _about(watch: Watch) -> dict[str, UUID]:
     return {
-        "prompt_id": str(watch.prompt_id),
-        "version_id": str(watch.version_id),
-        "previous_version_id": str(watch.previous_version_id),
+        "prompt_id": watch.prompt_id,
+        "version_id": watch.version_id,
+        "previous_version_id": watch.previous_version_id,
     }
 
 

@@ -16,7 +16,7 @@ from redraft.domain.metering import MeteredModel, OverBudget
 from redraft.llm.factory import language_model
 from redraft.llm.port import ModelRequest, Turn
 from redraft.store.ids import new_id
-from redraft.store.tables import OutboxEvent, Schedule
+from redraft.store.tables import Event, Schedule
 from tests.faults.ledger import entries
 from tests.support.laws import broken_laws
 from tests.support.model_replies import auto, hang
@@ -110,9 +110,9 @@ async def test_a_budget_that_runs_out_says_so_once_at_each_mark(here: World) -> 
         return "made"
 
     async def events() -> list[tuple[str, int]]:
-        statement = select(OutboxEvent).where(col(OutboxEvent.topic).startswith("budget."))
+        statement = select(Event).where(col(Event.topic).startswith("budget."))
         async with here.db.tenant(here.customer_id) as session:
-            found = await session.exec(statement.order_by(col(OutboxEvent.id)))
+            found = await session.exec(statement.order_by(col(Event.position), col(Event.seq)))
             return [(event.topic, event.payload["percent"]) for event in found]
 
     await call(first)
@@ -150,7 +150,7 @@ async def test_a_schedules_budget_stops_its_calls_and_nobody_elses(here: World) 
     async with here.db.tenant(here.customer_id) as session:
         account = accounts(here.customer_id, schedule.id, this_month())[1]
         assert 0 < await committed_usd(session, account) < greatest
-        [event] = await session.exec(select(OutboxEvent).where(OutboxEvent.subject_id == schedule.id))
+        [event] = await session.exec(select(Event).where(Event.subject_id == schedule.id))
     assert (event.topic, event.payload["account"]) == ("budget.spent", "schedule")
     assert broken_laws(database_url(here)) == {}
     await model.close()

@@ -19,7 +19,7 @@ from redraft.domain.proposals import ProposalRequest, open_proposal
 from redraft.domain.schedules.deciding import WantedOptimization, decide
 from redraft.domain.schedules.run_state import RunStart, begin
 from redraft.domain.schedules.sampled import request_audits
-from redraft.store.tables import Audit, OutboxEvent, Prompt, Schedule, ScheduleRun
+from redraft.store.tables import Audit, Event, OutboxEvent, Prompt, Schedule, ScheduleRun
 from redraft.store.tables.base import now
 from runtime.reconciler import Reconciler
 from runtime.starts import Starter
@@ -77,8 +77,13 @@ async def begun(here: World, schedule: Schedule) -> Steps:
     return steps
 
 
-async def events(here: World, topic: str) -> list[OutboxEvent]:
-    statement = select(OutboxEvent).where(OutboxEvent.topic == topic).order_by(col(OutboxEvent.id))
+async def errands(here: World, topic: str) -> list[OutboxEvent]:
+    async with here.db.tenant(here.customer_id) as session:
+        return list(await session.exec(select(OutboxEvent).where(OutboxEvent.topic == topic)))
+
+
+async def events(here: World, topic: str) -> list[Event]:
+    statement = select(Event).where(Event.topic == topic).order_by(col(Event.position), col(Event.seq))
     async with here.db.tenant(here.customer_id) as session:
         return list(await session.exec(statement))
 
@@ -95,9 +100,9 @@ async def test_each_step_repeated_and_raced_leaves_one_row_and_starts_one_propos
     [run] = await runs_of(quiet, schedule)
     assert (run.status, run.audits_started) == ("started", 2)
     assert [proposal.id for proposal in await proposals_of(quiet, prompt)] == [run.proposal_id]
-    assert len(await events(quiet, "audit.requested")) == 2
+    assert len(await errands(quiet, "audit.requested")) == 2
     [event] = await events(quiet, "schedule.run_started")
-    assert event.subject_id == schedule.id
+    assert (event.subject_id, event.prompt_id) == (schedule.id, prompt.id)
     assert event.payload == {
         "run_id": str(run.id),
         "cause": "manual",

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from redraft.domain import watches
 from redraft.experiment.live import Outcomes, compare_rates
-from redraft.store.tables import Decision, OutboxEvent, Prompt, Watch
+from redraft.store.tables import Decision, Event, Prompt, Watch
 from runtime.reconciler import Reconciler
 from runtime.starts import Starter
 from tests.support.laws import broken_laws
@@ -24,7 +24,7 @@ MONTH = timedelta(days=30)
 
 async def topics(here: World, subject_id: UUID) -> list[str]:
     """Return the topics of the events about a watch, oldest first."""
-    statement = select(OutboxEvent).where(OutboxEvent.subject_id == subject_id).order_by(col(OutboxEvent.id))
+    statement = select(Event).where(Event.subject_id == subject_id).order_by(col(Event.position), col(Event.seq))
     async with here.db.tenant(here.customer_id) as session:
         return [event.topic for event in await session.exec(statement)]
 

@@ -120,13 +120,14 @@ async def settle(session: AsyncSession, run: ScheduleRun, status: RunStatus, rea
         run.customer_id,
         f"schedule.run_{status}",
         run.schedule_id,
-        run_id=str(run.id),
+        prompt_id=(await session.get_one(Schedule, run.schedule_id)).prompt_id,
+        run_id=run.id,
         cause=run.cause,
         reason=reason,
         audits=run.audits_started,
         cost_usd=float(run.cost_usd),
-        proposal_id=_text(run.proposal_id),
-        optimization_id=_text(run.optimization_id),
+        proposal_id=run.proposal_id,
+        optimization_id=run.optimization_id,
     )
 
 
