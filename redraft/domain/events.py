@@ -171,6 +171,7 @@ _PREFIXES = {
     "variant": "var",
     "winning_variant": "var",
     "schedule": "sched",
+    "run": "schedrun",
     "watch": "watch",
 }
 

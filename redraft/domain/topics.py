@@ -28,6 +28,7 @@ class Topic:
         return self.name.partition(".")[0]
 
 
+_CHANGE = ("actor", "revision")
 _RUN = ("run_id", "reason", "proposal_id", "optimization_id", "cost_usd")
 _WATCH = ("version_id", "previous_version_id", "reason", "looks")
 _ALL = (
@@ -117,6 +118,11 @@ _ALL = (
         "The model has judged a conversation. Audits recorded from elsewhere have no event.",
     ),
     Topic("audit.failed", "audit", ("trace_id", "version_id", "error"), "The model could not judge a conversation."),
+    Topic("schedule.created", "schedule", _CHANGE, "A schedule was made."),
+    Topic("schedule.updated", "schedule", _CHANGE, "It was changed."),
+    Topic("schedule.paused", "schedule", _CHANGE, "It was paused; `actor` is empty when its prompt was deleted."),
+    Topic("schedule.resumed", "schedule", _CHANGE, "It goes on."),
+    Topic("schedule.deleted", "schedule", _CHANGE, "It was deleted."),
     Topic("schedule.run_started", "schedule", _RUN, "A due time has started a proposal or an optimization."),
     Topic("schedule.run_completed", "schedule", _RUN, "The audits that a due time was for are made."),
     Topic("schedule.run_skipped", "schedule", _RUN, "At a due time nothing was to be done; `reason` says why."),

@@ -21,6 +21,7 @@ PAGE = (ROOT / "docs" / "api" / "events.md").read_text()
 CODE = [
     path for folder in ("redraft", "activities", "runtime", "api", "console") for path in (ROOT / folder).rglob("*.py")
 ]
+PASSING = {"emit", "say", "_tell", "_change"}
 PATTERN = re.compile(r"[a-z]+\.([a-z_]*[a-z]|[a-z_]*\*)")  # and not the constant part of an f-string
 
 
@@ -28,7 +29,7 @@ def emitted() -> Iterator[str]:
     """Yield what stands in the place of a topic in calls of `emit` and of what passes it on; a part may be `*`."""
     for path in CODE:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"emit", "say"}:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PASSING:
                 for argument in node.args[2:3]:
                     yield from (text for text in map(pattern_of, ast.walk(argument)) if PATTERN.fullmatch(text))
 

@@ -268,7 +268,7 @@ async def _tell(session: AsyncSession, schedule: Schedule, topic: str, actor: st
         schedule.customer_id,
         topic,
         schedule.id,
-        prompt_id=str(schedule.prompt_id),
+        prompt_id=schedule.prompt_id,
         revision=schedule.revision,
         actor=actor,
     )

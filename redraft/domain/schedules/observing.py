@@ -110,8 +110,9 @@ async def _record_run(session: AsyncSession, schedule: Schedule, reason: str, me
     }
     made = await session.exec(insert(ScheduleRun).values(run).on_conflict_do_nothing().returning(col(ScheduleRun.id)))
     for (run_id,) in made:
-        told = {"schedule_id": str(schedule.id), "reason": reason}
-        await emit(session, schedule.customer_id, "schedule.run_skipped", run_id, **told)
+        told: dict[str, Any] = {"run_id": run_id, "reason": reason, "cost_usd": 0.0}
+        about = {"prompt_id": schedule.prompt_id}
+        await emit(session, schedule.customer_id, "schedule.run_skipped", schedule.id, **about, **told)
 
 
 async def unsettled(session: AsyncSession) -> list[tuple[UUID, UUID]]:
