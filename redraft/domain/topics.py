@@ -29,7 +29,7 @@ class Topic:
 
 
 _CHANGE = ("actor", "revision")
-_RUN = ("run_id", "reason", "proposal_id", "optimization_id", "cost_usd")
+_RUN = ("run_id", "cause", "reason", "audits", "proposal_id", "optimization_id", "cost_usd")
 _WATCH = ("version_id", "previous_version_id", "reason", "looks")
 _ALL = (
     Topic(

@@ -110,7 +110,7 @@ async def _record_run(session: AsyncSession, schedule: Schedule, reason: str, me
     }
     made = await session.exec(insert(ScheduleRun).values(run).on_conflict_do_nothing().returning(col(ScheduleRun.id)))
     for (run_id,) in made:
-        told: dict[str, Any] = {"run_id": run_id, "reason": reason, "cost_usd": 0.0}
+        told: dict[str, Any] = {"run_id": run_id, "cause": "schedule", "reason": reason, "audits": 0, "cost_usd": 0.0}
         about = {"prompt_id": schedule.prompt_id}
         await emit(session, schedule.customer_id, "schedule.run_skipped", schedule.id, **about, **told)
 

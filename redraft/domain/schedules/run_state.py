@@ -131,10 +131,6 @@ async def settle(session: AsyncSession, run: ScheduleRun, status: RunStatus, rea
     )
 
 
-def _text(record_id: UUID | None) -> str | None:
-    return None if record_id is None else str(record_id)
-
-
 _COST = text(
     "select coalesce(sum(case when state = 'settled' then cost_usd else reserved_usd end), 0)"
     " from model_calls where purpose = :purpose and subject_id = any(cast(:audits as uuid[]))"
