@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from redraft.domain.errors import Kind
 
 STATUS: dict[Kind, int] = {
@@ -19,3 +21,6 @@ STATUS: dict[Kind, int] = {
     Kind.INTERNAL: 500,
     Kind.UNAVAILABLE: 503,
 }
+
+NEEDS_BUDGET: dict[int | str, dict[str, Any]] = {STATUS[Kind.PAYMENT_REQUIRED]: {}}
+"""For `responses` of a route that begins model calls: refused once the month's budget is spent."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from api.dependencies import NewId, PageSize, PageToken, Reader, State, TenantSession, Writer
+from api.errors.status import NEEDS_BUDGET
 from api.routing import Router
 from api.schemas.aiaudits import AiAudit, AiAuditCreate, AuditStatus
 from api.schemas.common import PageOf
@@ -21,7 +22,7 @@ router = Router(prefix="/v1.0/aiaudits", tags=["aiaudits"])
     "",
     status_code=202,
     summary="Judge a call",
-    responses={201: {"model": AiAudit, "description": "The evaluation sent along was recorded."}},
+    responses={201: {"model": AiAudit, "description": "The evaluation sent along was recorded."}, **NEEDS_BUDGET},
 )
 async def create_ai_audit(
     body: AiAuditCreate, principal: Writer, session: TenantSession, state: State, new_id: NewId, response: Response

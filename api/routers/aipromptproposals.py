@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.conditional import Condition, IfMatch, tag
 from api.dependencies import AppState, NewId, PageSize, PageToken, Principal, Reader, State, TenantSession, Writer
+from api.errors.status import NEEDS_BUDGET
 from api.negotiation import prefers
 from api.opening import open_proposal
 from api.routing import Router
@@ -45,7 +46,12 @@ from redraft.domain.proposals import (
 router = Router(prefix="/v1.0/aipromptproposals", tags=["aipromptproposals"])
 
 
-@router.post("", status_code=202, summary="Propose a better prompt", responses={404: {"description": "No such AI."}})
+@router.post(
+    "",
+    status_code=202,
+    summary="Propose a better prompt",
+    responses={404: {"description": "No such AI."}, **NEEDS_BUDGET},
+)
 async def create_proposal(
     body: ProposalCreate, principal: Writer, state: State, new_id: NewId, response: Response
 ) -> AiPromptProposal:

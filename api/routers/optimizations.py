@@ -13,6 +13,7 @@ from fastapi import Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.dependencies import AppState, NewId, Principal, Reader, State, TenantSession, Writer
+from api.errors.status import NEEDS_BUDGET
 from api.routing import Router
 from api.schemas.optimizations import (
     Applied,
@@ -42,7 +43,7 @@ router = Router(prefix="/api/v1/optimizations", tags=["optimizations"])
 Status = Literal["queued", "running", "completed", "failed", "stopped"]
 
 
-@router.post("", status_code=201, summary="Start an optimization")
+@router.post("", status_code=201, summary="Start an optimization", responses=NEEDS_BUDGET)
 async def start_optimization(
     body: OptimizationCreate, principal: Writer, state: State, new_id: NewId
 ) -> OptimizationStarted:

@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.dependencies import AppState, NewId, Principal, Reader, State, TenantSession, Writer
+from api.errors.status import NEEDS_BUDGET
 from api.routing import Router
 from api.schemas.runs import (
     Improve,
@@ -128,7 +129,7 @@ def _progress(progress: Progress) -> ProgressAnswer:
     return ProgressAnswer(status=progress.status, output=output, error=progress.error)
 
 
-@router.post("/improve_prompt_bg", summary="Improve a prompt from runs")
+@router.post("/improve_prompt_bg", summary="Improve a prompt from runs", responses=NEEDS_BUDGET)
 async def improve_prompt_bg(
     body: Improve, principal: Writer, session: TenantSession, state: State, new_id: NewId
 ) -> ProgressId:
@@ -139,7 +140,7 @@ async def improve_prompt_bg(
 @router.post(
     "/improve_prompt",
     summary="Improve a prompt from runs, and wait",
-    responses={202: {"model": ProgressId, "description": "It takes longer: poll with the id."}},
+    responses={202: {"model": ProgressId, "description": "It takes longer: poll with the id."}, **NEEDS_BUDGET},
 )
 async def improve_prompt(body: Improve, principal: Writer, state: State, new_id: NewId) -> Improvement:
     """Have the agent's prompt improved and wait for it. 400 tells why there is nothing to improve."""
@@ -148,7 +149,7 @@ async def improve_prompt(body: Improve, principal: Writer, state: State, new_id:
     return await _awaited(state, principal, job)  # type: ignore[return-value]  # FastAPI takes a response as well
 
 
-@router.post("/{run_id}/improve_prompt_bg", summary="Improve a prompt from one run")
+@router.post("/{run_id}/improve_prompt_bg", summary="Improve a prompt from one run", responses=NEEDS_BUDGET)
 async def improve_prompt_of_run(
     run_id: RunId,
     principal: Writer,

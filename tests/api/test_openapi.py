@@ -81,6 +81,18 @@ def test_idempotency_key_is_documented_where_it_works(app: FastAPI) -> None:
     assert takers == posts - {"/auth/login", "/v1.0/auth/login", "/v1.0/accesskeys"}
 
 
+def test_a_spent_budget_is_documented_where_model_calls_begin(app: FastAPI) -> None:
+    runs = "/test_framework/v1/runs"
+    assert {place for place, operation in operations(app).items() if "402" in operation["responses"]} == {
+        ("POST", "/v1.0/aiaudits"),
+        ("POST", "/v1.0/aipromptproposals"),
+        ("POST", "/api/v1/optimizations"),
+        ("POST", f"{runs}/improve_prompt"),
+        ("POST", f"{runs}/improve_prompt_bg"),
+        ("POST", f"{runs}/{{run_id}}/improve_prompt_bg"),
+    }
+
+
 def test_nothing_runs_in_a_thread(app: FastAPI) -> None:
     """FastAPI hands a plain function to a thread: for what only reads a header that costs more than the work."""
     called = {call for _, route in routes_of(app) for call in (route.endpoint, *dependencies_of(route.dependant))}
