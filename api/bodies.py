@@ -21,7 +21,7 @@ def greatest_body(path: str, settings: Settings) -> int:
 async def read_body(request: Request, greatest: int) -> bytes:
     """Return the whole body. Raises TOO_LARGE as soon as it is known to be, INVALID when it does not arrive."""
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > greatest:
+    if announced.isdecimal() and int(announced) > greatest:
         raise _too_large(greatest)
     chunks: list[bytes] = []
     size = 0

@@ -23,6 +23,7 @@ from api.schemas.runs import (
     RunAnswer,
     RunCreate,
     RunPatch,
+    number_of,
 )
 from redraft.domain.errors import Kind, RedraftError, invalid, not_found
 from redraft.domain.limits import check_prompt
@@ -41,16 +42,16 @@ from redraft.domain.runs.records import (
 from workflows.ids import proposal_workflow_id
 
 router = Router(prefix="/test_framework/v1/runs", tags=["runs"])
-GREATEST_NUMBER = 2**31 - 1
 GREATEST_BULK = 100
 _POLL_S = 0.25
 
 
 async def _run_number(run_id: Annotated[str, Path(description="The run's number.")]) -> int:
     """Return the number in a path. Raises NOT_FOUND: no run has another id."""
-    if not run_id.isascii() or not run_id.isdigit() or int(run_id[:20]) > GREATEST_NUMBER:
+    number = number_of(run_id)
+    if number is None:
         raise not_found("run")
-    return int(run_id)
+    return number
 
 
 RunId = Annotated[int, Depends(_run_number)]
@@ -92,8 +93,8 @@ async def list_all_runs(
 
 async def _agent_of(session: TenantSession, agent: str) -> UUID:
     try:
-        alias = int(agent) if agent.isdigit() and len(agent) < 10 else UUID(agent)
-        return (await prompt_by_alias(session, alias)).prompt.id
+        number = number_of(agent)
+        return (await prompt_by_alias(session, UUID(agent) if number is None else number)).prompt.id
     except (ValueError, RedraftError) as error:
         raise invalid("agent", "there is no agent with this id") from error
 
@@ -105,10 +106,11 @@ async def read_runs(
     run_ids: Annotated[str, Query(description="Ids with commas between, at most 100.")],
 ) -> list[RunAnswer]:
     """Read the runs with these ids, in this order; ids that nobody has are left out."""
-    parts = [part.strip() for part in run_ids.split(",") if part.strip()]
-    if not 1 <= len(parts) <= GREATEST_BULK or not all(part.isdigit() and len(part) < 10 for part in parts):
+    read = [number_of(part.strip()) for part in run_ids.split(",") if part.strip()]
+    numbers = [number for number in read if number is not None]
+    if not 1 <= len(numbers) == len(read) <= GREATEST_BULK:
         raise invalid("run_ids", f"give 1 to {GREATEST_BULK} ids of runs with commas between, such as 1,2,3")
-    return [RunAnswer.of(run) for run in await runs_by_number(session, [int(part) for part in parts])]
+    return [RunAnswer.of(run) for run in await runs_by_number(session, numbers)]
 
 
 @router.get("/improve_prompt_progress", summary="Follow an improvement")

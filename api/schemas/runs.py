@@ -32,15 +32,23 @@ from redraft.domain.runs.records import RunChange, RunDraft
 from redraft.domain.runs.transcript import MAX_CONTENT_CHARS, Turn, text_of, turns_of
 from redraft.store.tables import Run
 
+GREATEST_NUMBER = 2**31 - 1
 _DURATION = re.compile(r"(\d{1,5}):([0-5]\d)")
 Rubric = Annotated[list[RubricEntry], Field(max_length=500)]
 ShortText = Annotated[str, Field(max_length=1_000)]
 Text = Annotated[str, Field(max_length=65_536)]
 
 
+def number_of(text: str) -> int | None:
+    """Return the number of a run or an agent that a text is, None when it is none that a record can have."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else None
+    return number if number is not None and number <= GREATEST_NUMBER else None
+
+
 def _agent(value: Any) -> Any:
     """Take an integer for the number of a prompt, also when it is written as text."""
-    return int(value) if isinstance(value, str) and value.isdigit() and len(value) < 10 else value
+    number = number_of(value) if isinstance(value, str) else None
+    return value if number is None else number
 
 
 AgentId = Annotated[StrictInt | UUID, BeforeValidator(_agent), Field(description="The AI's id, or its number.")]

@@ -6,6 +6,7 @@ that is renewed; when its owner dies the lease lapses, and the same request may 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -143,6 +144,19 @@ async def forget_answers_about(session: AsyncSession, customer_id: UUID, record_
     The keys stay used, so that a late repetition does not bring the record back.
     """
     await run_sql(session, _FORGET, customer=customer_id, id=str(record_id))
+
+
+_FORGET_NUMBERED = text(
+    "update idempotency_keys set body = convert_to('{}', 'UTF8') where customer_id = :customer and body is not null"
+    " and case when content_type like 'application/json%' and position(convert_to(:of, 'UTF8') in body) > 0"
+    " then convert_from(body, 'UTF8')::jsonb @> cast(:members as jsonb) else false end"
+)
+
+
+async def forget_answers_of_run(session: AsyncSession, customer_id: UUID, number: int, prompt_id: UUID) -> None:
+    """Empty the stored answers that are this run: they name it by its number, which only means it beside its agent."""
+    members = json.dumps({"id": number, "agent": str(prompt_id)})
+    await run_sql(session, _FORGET_NUMBERED, customer=customer_id, of=str(prompt_id), members=members)
 
 
 def _mine(attempt: Attempt) -> tuple[ColumnElement[bool], ...]:

@@ -14,7 +14,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import RedraftError, conflict, invalid, not_found
-from redraft.domain.idempotency import forget_answers_about
+from redraft.domain.idempotency import forget_answers_about, forget_answers_of_run
 from redraft.domain.live.bounds import (
     check_end,
     check_start,
@@ -275,9 +275,11 @@ async def delete_trace(session: AsyncSession, trace_id: UUID) -> Trace:
 
 async def withdraw_runs(session: AsyncSession, customer_id: UUID, trace_id: UUID) -> None:
     """Delete the runs of a trace with their text; proposals in progress that stand on one are told."""
-    live = select(Run.id).where(Run.customer_id == customer_id, Run.trace_id == trace_id, col(Run.deleted_at).is_(None))
-    run_ids = list(await session.exec(live.order_by(col(Run.id)).with_for_update()))
+    of_trace = (Run.customer_id == customer_id, Run.trace_id == trace_id, col(Run.deleted_at).is_(None))
+    live = select(Run.id, Run.number, Run.prompt_id).where(*of_trace).order_by(col(Run.id)).with_for_update()
+    runs = list(await session.exec(live))
+    run_ids = [run_id for run_id, _, _ in runs]
     await session.exec(update(Run).where(col(Run.id).in_(run_ids)).values(deleted_at=now(), content={}))
-    for run_id in run_ids:
-        await forget_answers_about(session, customer_id, run_id)
+    for run_id, number, prompt_id in runs:
+        await forget_answers_of_run(session, customer_id, number, prompt_id)
         await emit(session, customer_id, "run.withdrawn", run_id)

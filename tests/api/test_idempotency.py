@@ -263,3 +263,25 @@ async def test_an_erased_call_leaves_no_copy_in_stored_answers(
             (await run_sql(session, text("select convert_from(body, 'UTF8') from idempotency_keys"))).scalars().all()
         )
     assert bodies == ["{}", "{}"]
+
+
+async def test_an_erased_run_leaves_no_copy_in_stored_answers(
+    api: httpx.AsyncClient, customer: CustomerFixture, database: Database
+) -> None:
+    caller = Caller(api, customer.headers)
+    agent = (await caller.an_ai())["id"]
+
+    async def record(key: str, **fields: str) -> httpx.Response:
+        body = {"agent": agent, "transcript": "[00:01] Testing Agent: CANARY is my name", **fields}
+        headers = {**caller.headers, "Idempotency-Key": key}
+        return await api.post("/test_framework/v1/runs/", json=body, headers=headers)
+
+    run = answered(await record("run", trace_id="call-42"), 201)  # names no record but by its number
+    beside = answered(await record("beside", trace_id="call-43"), 201)
+    assert (await api.delete(f"/test_framework/v1/runs/{run['id']}/", headers=caller.headers)).status_code == 204
+    assert answered(await record("run", trace_id="call-42"), 201) == {}
+    assert answered(await record("beside", trace_id="call-43"), 201) == beside
+    assert (await api.delete(f"/test_framework/v1/runs/{beside['id']}/", headers=caller.headers)).status_code == 204
+    async with database.tenant(customer.id) as session:
+        kept = text("select count(*) from idempotency_keys where position('CANARY' in convert_from(body, 'UTF8')) > 0")
+        assert (await run_sql(session, kept)).scalar_one() == 0

@@ -128,6 +128,7 @@ async def test_a_transcript_can_come_as_turns_and_the_rubric_as_the_bare_list_of
         ({"evaluation_status": "great"}, "evaluation_status"),
         ({"agent": str(uuid4())}, "agent"),
         ({"agent": 4711}, "agent"),
+        ({"agent": "²"}, "agent"),
         ({"agent": 10**13}, "agent"),
         ({"agent": -(10**13)}, "agent"),
         ({"success": "yes"}, "success"),
@@ -154,7 +155,11 @@ async def test_runs_are_listed_in_pages_and_in_bulk(bench: Bench) -> None:
     assert ([run["id"] for run in rest["results"]], rest["next"]) == ([1], None)
     bulk = await bench.send("GET", "/bulk/?run_ids=3,1,99")
     assert [run["id"] for run in bulk.json()] == [3, 1]
-    field_error(await bench.send("GET", "/bulk/?run_ids=one"), "run_ids")
+    for wrong in ("one", "²", "1,٣", "9" * 5_000, "", ",".join("1" * 101)):
+        field_error(await bench.send("GET", "/bulk/", params={"run_ids": wrong}), "run_ids")
+    field_error(await bench.send("GET", "/?agent=²"), "agent")
+    for nobody in ("²", "9" * 5_000, "0" * 5_000 + "1"):
+        assert (await bench.send("GET", f"/{nobody}/")).status_code == 404
 
 
 async def test_a_review_corrects_the_run_and_what_it_counted(
