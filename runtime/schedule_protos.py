@@ -153,7 +153,8 @@ async def _action(schedule: Schedule, converter: DataConverter, queue: str) -> N
 async def essence(schedule: ScheduleProto, converter: DataConverter) -> tuple[Any, ...]:
     """Return what makes a schedule do what it does, comparable: its times, its policies, what it starts.
 
-    Not its paused state and note, which people set in the Web UI, nor how payloads are encrypted.
+    Not its paused state and note, which people set in the Web UI. Of what is encrypted the text counts, and the key: so
+    with a new key it is written anew while the old one is still known.
     """
     start = schedule.action.start_workflow
     return (
@@ -164,6 +165,7 @@ async def essence(schedule: ScheduleProto, converter: DataConverter) -> tuple[An
         start.workflow_type.name,
         start.task_queue.name,
         await _plain(start.input.payloads, converter),
+        [dict(payload.metadata) for payload in start.input.payloads],
         {name: payload.data for name, payload in start.search_attributes.indexed_fields.items()},
         start.priority.fairness_key,
         [start.HasField(name) for name in ("retry_policy", "workflow_run_timeout", "workflow_execution_timeout")],

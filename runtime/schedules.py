@@ -96,8 +96,10 @@ class Scheduler:
             return False
         if mark is None or mark.revision < row.revision or not await self._as_desired(row, described):
             return not await self._update(row, described)
-        async with self._db.tenant(customer_id) as session:
-            await record_applied(session, schedule_id, row.revision, observation(described))
+        seen = observation(described)
+        if row.applied_revision < row.revision or row.problem or row.observed != seen.stored():
+            async with self._db.tenant(customer_id) as session:
+                await record_applied(session, schedule_id, row.revision, seen)
         return True
 
     async def _gone(

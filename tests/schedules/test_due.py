@@ -44,18 +44,15 @@ async def test_an_hour_that_the_clock_leaves_out_is_left_out_and_one_it_shows_tw
     assert [moment.day for moment in await due(board, made, *AUTUMN)] == [30, 31, 1]
 
 
-async def test_an_interval_counts_seconds_over_weeks(board: Board) -> None:
-    made = await board.make(interval={"everySeconds": 86_400, "offsetSeconds": 3_600})
-    found = await due(board, made, MARCH, APRIL)
+async def test_intervals_count_seconds_and_a_date_has_to_match_every_field(board: Board) -> None:
+    daily = await board.make(interval={"everySeconds": 86_400, "offsetSeconds": 3_600})
+    found = await due(board, daily, MARCH, APRIL)
     assert len(found) == 35
     assert {moment.astimezone(UTC).hour for moment in found} == {1}
     assert {moment.hour for moment in found} == {2, 3}
-
-
-async def test_a_time_has_to_match_every_field(board: Board) -> None:
-    made = await board.make(cron=["0 0 13 * fri"])
+    fridays = await board.make(cron=["0 0 13 * fri"])
     since = datetime(2027, 1, 1, tzinfo=UTC)
-    found = await board.scheduler.due_between(id_of(made), since, since + timedelta(days=730))
+    found = await board.scheduler.due_between(id_of(fridays), since, since + timedelta(days=730))
     assert [moment.date().isoformat() for moment in found] == ["2027-08-13", "2028-10-13"]
 
 

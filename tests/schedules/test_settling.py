@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 from temporalio.client import (
     Schedule,
@@ -25,10 +27,12 @@ from redraft.domain.schedules.changes import ScheduleUpdate as Change
 from redraft.domain.schedules.changes import delete_schedule, update_schedule
 from redraft.store.ids import new_id
 from redraft.store.tables import Schedule as Row
+from runtime.client import connect
 from runtime.schedule_protos import Mark, mark_of, temporal_id
 from runtime.schedules import Scheduler
 from tests.api.probe import client_of
 from tests.schedules.board import SCHEDULES, YEARLY, Board, Json, id_of
+from tests.support.stack import TemporalServer
 from tests.support.worlds import eventually
 from workflows.reoptimize_contracts import reoptimize_workflow_id
 
@@ -199,7 +203,7 @@ async def test_of_changes_at_once_on_two_replicas_both_sides_have_the_last(
 ) -> None:
     """No relay and no reconciler helps: whoever answers last leaves the two the same."""
     monkeypatch.setattr("api.schedules.QUICKLY_S", 60.0)
-    made, hours = await board.make(), range(12)
+    made, hours = await board.make(), range(8)
 
     async def change(replica: httpx.AsyncClient, hour: int) -> int:
         body = {"cron": [f"{hour} {hour} 1 1 *"], "jitterSeconds": hour}
@@ -295,3 +299,22 @@ async def test_what_temporal_refuses_is_said(board: Board) -> None:
     assert "unknown time zone" in answer.json()["error"]["message"]
     assert (await board.change(made, timeZone="Europe/Berlin"))["problem"] == ""
     await agree(board, made)
+
+
+async def test_what_is_encrypted_is_compared_as_text_and_a_new_key_is_used_at_once(
+    board: Board, temporal: TemporalServer
+) -> None:
+    made = await board.make()
+    old, new = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+    for keys in (f"old:{old}", f"new:{new},old:{old}", f"new:{new}"):
+        settings = board.settings.model_copy(update={"codec_keys": SecretStr(keys)})
+        scheduler = Scheduler(await connect(settings, target_host=temporal.address), board.db, settings)
+        seen = []
+        for _ in range(2):
+            await scheduler.settle(board.customer.id, id_of(made))
+            seen.append(await scheduler.describe(id_of(made)))
+        assert seen[0] == seen[1]  # there was nothing to be changed the second time
+        assert seen[0] is not None
+        start = seen[0].schedule.action.start_workflow
+        for payload in (*start.input.payloads, *start.memo.fields.values(), start.user_metadata.summary):
+            assert payload.metadata["encryption-key-id"] == keys[:3].encode()
