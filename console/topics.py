@@ -11,6 +11,7 @@ from console.pages import render
 from console.views.inbox import Inbox, load_inbox
 from console.views.optimizations import Board, board_of
 from console.views.proposals import Standing, standing_of
+from console.views.schedules import ScheduleView, schedule_view
 from redraft.domain.errors import RedraftError
 from redraft.store.ids import ZERO_ID
 
@@ -33,9 +34,21 @@ async def _optimization(session: AsyncSession, identifier: UUID | None) -> Board
         return None
 
 
-KINDS = {
-    "inbox": Kind(_inbox, lambda inbox: render("live/inbox.html", inbox=inbox)),
-    "proposal": Kind(_proposal, lambda standing: render("live/proposal.html", standing=standing, csrf="")),
-    "optimization": Kind(_optimization, lambda board: render("live/optimization.html", board=board)),
-}
-"""By name; a topic is the name, or the name, a colon and the record's id."""
+async def _schedule(session: AsyncSession, identifier: UUID | None) -> ScheduleView | None:
+    try:
+        return await schedule_view(session, identifier or ZERO_ID)
+    except RedraftError:
+        return None
+
+
+def kinds(temporal: str) -> dict[str, Kind]:
+    """Return the kinds by name; a topic is the name, or the name, a colon and the record's id.
+
+    `temporal` is the address in the Temporal Web UI that a workflow id is appended to.
+    """
+    return {
+        "inbox": Kind(_inbox, lambda inbox: render("live/inbox.html", inbox=inbox)),
+        "proposal": Kind(_proposal, lambda standing: render("live/proposal.html", standing=standing, csrf="")),
+        "optimization": Kind(_optimization, lambda board: render("live/optimization.html", board=board)),
+        "schedule": Kind(_schedule, lambda view: render("live/schedule.html", view=view, temporal=temporal)),
+    }

@@ -51,6 +51,7 @@ class Visit:
             csrf=await form_token_of(self.request, self.state),
             path=self.request.scope["path"],
             temporal=temporal_links(self.state),
+            temporal_schedules=temporal_links(self.state, "schedules"),
             **context,
         )
 
@@ -77,10 +78,10 @@ async def form_token_of(request: Request, state: AppState) -> str:
     return form_token(await state.gate.signing_key(), credential.secret if credential else "")
 
 
-def temporal_links(state: AppState) -> str:
-    """Return the address in the Temporal Web UI that a workflow id is appended to."""
+def temporal_links(state: AppState, kind: str = "workflows") -> str:
+    """Return the address in the Temporal Web UI that a workflow's, or a schedule's, id is appended to."""
     namespace = state.temporal.client.namespace
-    return f"{state.settings.public_temporal_ui.rstrip('/')}/namespaces/{namespace}/workflows/"
+    return f"{state.settings.public_temporal_ui.rstrip('/')}/namespaces/{namespace}/{kind}/"
 
 
 def see(address: str) -> RedirectResponse:
@@ -89,6 +90,10 @@ def see(address: str) -> RedirectResponse:
 
 
 async def _view(request: Request, state: State, principal: Reader, session: TenantSession) -> Visit:
+    return Visit(request, state, principal, session)
+
+
+async def _write_view(request: Request, state: State, principal: Writer, session: TenantSession) -> Visit:
     return Visit(request, state, principal, session)
 
 
@@ -116,6 +121,7 @@ async def _admin_act(request: Request, state: State, principal: Admin) -> Act:
 
 
 View = Annotated[Visit, Depends(_view)]
+WriterView = Annotated[Visit, Depends(_write_view)]
 AdminView = Annotated[Visit, Depends(_admin_view)]
 ReaderAct = Annotated[Act, Depends(_any_act)]
 WriterAct = Annotated[Act, Depends(_write_act)]

@@ -78,7 +78,44 @@ DROPPED = {
 }
 METRIC = {"taskCompletion": "Task completion", "sentiment": "Sentiment", "quality": "Quality"}
 PURPOSE = {"proposal": "Proposals", "audit": "Audits", "optimization": "Optimizations"}
-FIELD = {"monthly_budget_usd": "budget", "max_cost_usd": "hard stop", "username": "user name", "audit_ids": "audits"}
+ACTION = {"proposal": "Propose", "optimization": "Optimize", "audit": "Audit"}
+ACTION_TOLD = {
+    "proposal": "have a better prompt written from the worst audits",
+    "optimization": "try several rewrites in simulated conversations",
+    "audit": "have recent conversations judged, nothing more",
+}
+RUN = {
+    "running": "Looking",
+    "started": "Started something",
+    "completed": "Done",
+    "skipped": "Skipped",
+    "failed": "Failed",
+}
+RUN_TONE = {"running": "busy", "started": "good", "completed": "good", "failed": "bad"}
+CAUSE = {"schedule": "on time", "manual": "asked for", "backfill": "backfill"}
+FIELD = {
+    "monthly_budget_usd": "budget",
+    "max_cost_usd": "hard stop",
+    "username": "user name",
+    "audit_ids": "audits",
+    "every": "interval",
+    "interval.everySeconds": "interval",
+    "timeZone": "time zone",
+    "jitterSeconds": "spread",
+    "catchupWindowSeconds": "catching up",
+    "settings.sampleSize": "conversations to audit",
+    "sample_size": "conversations to audit",
+    "variant_count": "variants",
+    "min_new_audits": "new audits",
+    "mean_score_below": "mean score",
+    "promptId": "prompt",
+    "budget_usd": "budget",
+    "startAt": "from",
+    "endAt": "to",
+    "since": "from",
+    "until": "to",
+    "cron.0": "cron",
+}
 
 WORDS = {
     "status": STATUS,
@@ -92,4 +129,9 @@ WORDS = {
     "dropped": DROPPED,
     "metric": METRIC,
     "purpose": PURPOSE,
+    "action": ACTION,
+    "action_told": ACTION_TOLD,
+    "run": RUN,
+    "run_tone": RUN_TONE,
+    "cause": CAUSE,
 }

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from console.routers import inbox, keys, live, optimizations, prompts, proposals, sign_in, static, usage, users
+from console.routers import (
+    inbox,
+    keys,
+    live,
+    optimizations,
+    prompts,
+    proposals,
+    schedules,
+    sign_in,
+    static,
+    usage,
+    users,
+)
 from console.routing import PageRouter
 
 ROUTERS: list[PageRouter] = [
@@ -14,6 +26,7 @@ ROUTERS: list[PageRouter] = [
     proposals.router,
     prompts.router,
     optimizations.router,
+    schedules.router,
     usage.router,
     keys.router,
     users.router,

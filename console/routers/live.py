@@ -13,7 +13,8 @@ from api.dependencies import Reader
 from api.state import state_of
 from console.live import GREATEST_TOPICS, Hub
 from console.routing import PageRouter
-from console.topics import KINDS
+from console.topics import kinds
+from console.visits import temporal_links
 from redraft.domain.errors import invalid
 
 router = PageRouter()
@@ -24,7 +25,7 @@ def hub_of(app: FastAPI) -> Hub:
     hub: Hub | None = getattr(app.state, "console_hub", None)
     state = state_of(app)
     if hub is None or hub.closing is not state.closing:  # an application can be started again
-        hub = app.state.console_hub = Hub(state.db, KINDS, state.closing)
+        hub = app.state.console_hub = Hub(state.db, kinds(temporal_links(state)), state.closing)
     return hub
 
 

@@ -39,6 +39,7 @@ from redraft.store.database import Database
 from redraft.store.ids import derived_id, new_id
 from redraft.store.tables import Audit, Optimization, Prompt, Proposal, Trial, Variant
 from redraft.store.tables.base import now
+from tests.support.gallery_schedules import furnish_schedules
 
 RULES = (
     "- Never say that an appointment is booked before `book_appointment` has confirmed it.",
@@ -95,6 +96,9 @@ class Furnisher:
         gallery.ids["won"] = await self.experiment(prompt, 18.0, better, finish=True)
         gallery.ids["race"] = await self.experiment(prompt, 6.0, better, finish=False)
         gallery.ids["drifted"] = await self._drifted()
+        gallery.ids["schedule"], gallery.ids["paused"] = await furnish_schedules(
+            self.db, self.settings, self.customer_id, prompt.id, gallery.ids["waiting"]
+        )
         async with self.db.tenant(self.customer_id) as session:
             await update_customer(session, self.customer_id, {"monthly_budget_usd": Decimal("40")})
             for name, scope in (("Phone bot, production", Scope.WRITE), ("Dashboard", Scope.READ)):

@@ -27,7 +27,7 @@ from tests.support.stack import postgres_server
 FOLDER = Path(__file__).parents[2] / "docs" / "images" / "console"
 WIDE = (1280, 860)
 NARROW = (390, 844)
-SHOWN_NARROW = ("inbox", "proposal", "prompt", "optimization")
+SHOWN_NARROW = ("inbox", "proposal", "prompt", "optimization", "schedule")
 
 
 def pages(gallery: Gallery) -> dict[str, str]:
@@ -47,6 +47,10 @@ def pages(gallery: Gallery) -> dict[str, str]:
         "optimization": f"/console/optimizations/{ids['won']}",
         "optimization-running": f"/console/optimizations/{ids['race']}",
         "trials": f"/console/optimizations/{ids['won']}/trials",
+        "schedules": "/console/schedules",
+        "schedule": f"/console/schedules/{ids['schedule']}",
+        "schedule-new": f"/console/schedules/new?prompt={prompt}",
+        "schedule-edit": f"/console/schedules/{ids['paused']}/edit",
         "usage": "/console/usage",
         "keys": "/console/keys",
         "users": "/console/users",
