@@ -93,6 +93,14 @@ RUN = {
 }
 RUN_TONE = {"running": "busy", "started": "good", "completed": "good", "failed": "bad"}
 CAUSE = {"schedule": "on time", "manual": "asked for", "backfill": "backfill"}
+WATCH = {"watching": "Watching", "better": "Better", "worse": "Worse", "ended": "No verdict"}
+WATCH_TONE = {"watching": "busy", "better": "good", "worse": "bad"}
+WATCH_REASON = {
+    "moved": "the prompt moved on",
+    "deleted": "the prompt was deleted",
+    "switched_off": "the watch was switched off",
+    "time_over": "no difference was found in time",
+}
 FIELD = {
     "monthly_budget_usd": "budget",
     "max_cost_usd": "hard stop",
@@ -134,4 +142,7 @@ WORDS = {
     "run": RUN,
     "run_tone": RUN_TONE,
     "cause": CAUSE,
+    "watch": WATCH,
+    "watch_tone": WATCH_TONE,
+    "watch_reason": WATCH_REASON,
 }

@@ -19,7 +19,7 @@ from console.visits import View, Visit, WriterAct, see
 from redraft.domain.errors import Kind, RedraftError
 from redraft.domain.optimizations import GREATEST_VARIANT_COUNT
 from redraft.domain.paging import Cursor
-from redraft.domain.prompts import get_prompt, get_version, restore_version
+from redraft.domain.prompts import PromptUpdate, get_prompt, get_version, restore_version, update_prompt
 from redraft.store.ids import new_id
 
 router = PageRouter()
@@ -50,6 +50,15 @@ async def show_prompt(
     return await visit.page(
         "prompt.html", typed, view=view, live=live, periods=PERIODS, new_id=new_id(), most_variants=most
     )
+
+
+@router.post("/prompts/{prompt_id}/watch", summary="Watch accepted changes")
+async def watch(prompt_id: UUID, act: WriterAct) -> Response:
+    """Have accepted changes compared live with what they replaced, or no more; and taken back when they do worse."""
+    wanted = {"watched": act.form.flag("watched"), "auto_restore": act.form.flag("auto_restore")}
+    async with act.state.db.tenant(act.principal.customer_id) as session:
+        await update_prompt(session, prompt_id, PromptUpdate(fields=wanted), act.principal.actor)
+    return see(f"/console/prompts/{prompt_id}")
 
 
 @router.get("/prompts/{prompt_id}/compare", summary="Compare two versions")

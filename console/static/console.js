@@ -144,6 +144,7 @@
     }
   });
 
+  one('.top [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
   settle();
   follow();
   document.documentElement.dataset.ready = "true";

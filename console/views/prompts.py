@@ -11,12 +11,14 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from console.views.schedules import ScheduleLine, schedule_lines
 from redraft.domain.optimizations import list_optimizations
 from redraft.domain.paging import Cursor
 from redraft.domain.prompts import PromptWithVersion, list_versions
 from redraft.domain.proposals import GREATEST_AUDIT_SET, ProposalFilter, list_proposals
+from redraft.domain.watches import list_watches
 from redraft.store.database import run_sql
-from redraft.store.tables import Audit, Decision, Optimization, Prompt, PromptVersion, Proposal
+from redraft.store.tables import Audit, Decision, Optimization, Prompt, PromptVersion, Proposal, Watch
 
 VERSIONS = 30
 SHOWN = 8
@@ -80,6 +82,16 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchLine:
+    """How an accepted change does live, against the version that it replaced, by their numbers."""
+
+    watch: Watch
+    number: int
+    previous: int
+    restored: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PromptPage:
     """Everything that a prompt's page shows."""
 
@@ -90,6 +102,8 @@ class PromptPage:
     proposals: list[Proposal]
     optimizations: list[Optimization]
     audits: list[Audit]
+    schedules: list[ScheduleLine]
+    watches: list[WatchLine]
     spent: list[Spent]
 
     @property
@@ -111,8 +125,23 @@ async def prompt_page(session: AsyncSession, found: PromptWithVersion, cursor: C
         proposals=(await list_proposals(session, ProposalFilter(prompt.id), None, SHOWN)).items,
         optimizations=optimizations,
         audits=await _audits(session, version),
+        schedules=(await schedule_lines(session, prompt.id, SHOWN, 0))[0],
+        watches=await _watches(session, prompt.id),
         spent=[Spent(**row._mapping) for row in await run_sql(session, _SPEND, prompt=prompt.id)],
     )
+
+
+async def _watches(session: AsyncSession, prompt_id: UUID) -> list[WatchLine]:
+    found, _ = await list_watches(session, prompt_id, SHOWN, 0)
+    return [
+        WatchLine(
+            watch,
+            numbers[watch.version_id],
+            numbers[watch.previous_version_id],
+            numbers.get(watch.restored_version_id) if watch.restored_version_id else None,
+        )
+        for watch, numbers in found
+    ]
 
 
 async def _lines(session: AsyncSession, prompt: Prompt, versions: list[PromptVersion]) -> list[VersionLine]:

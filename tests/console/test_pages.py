@@ -31,6 +31,9 @@ ADMIN_POSTS = {
     "/console/users/{user_id}",
 }
 ADMIN_PAGES = {"/console/users"}
+WRITES = ("/accept", "/reject", "/edit", "/apply", "/restore", "/revoke", "/budget", "/users", "/trigger", "/watch")
+"""How the addresses of forms end that a viewer is not offered."""
+WRITER_PAGES = {"/console/schedules/new", "/console/schedules/{schedule_id}/edit"}
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -77,6 +80,7 @@ def fill(path: str, gallery: Gallery) -> str:
         .replace("{version_id}", str(ids["version"]))
         .replace("{key_id}", str(ids["key"]))
         .replace("{user_id}", str(ids["user"]))
+        .replace("{schedule_id}", str(ids["schedule"]))
         + (f"?old={ids['version']}&new={ids['version']}" if path.endswith("/compare") else "")
         + ("?topic=inbox" if path.endswith("/live") else "")
     )
@@ -95,7 +99,8 @@ async def test_every_route_asks_for_what_it_needs(app: FastAPI) -> None:
     assert len(page_routes(app)) > 25
     for method, route in page_routes(app):
         administers = route.path in (ADMIN_PAGES if method == "GET" else ADMIN_POSTS)
-        needed = Scope.ADMIN if administers else Scope.READ if method == "GET" else Scope.WRITE
+        reads = method == "GET" and route.path not in WRITER_PAGES
+        needed = Scope.ADMIN if administers else Scope.READ if reads else Scope.WRITE
         if route.path == "/console/sign-out":
             needed = Scope.READ
         assert isinstance(route, Route)
@@ -113,9 +118,21 @@ async def test_a_viewer_reads_everything_and_decides_nothing(
         path = fill(route.path, gallery)
         if method == "GET":
             answer = await api.get(path, headers=headers)
-            expected = {403} if route.path in ADMIN_PAGES else {200, 204}
+            expected = {403} if route.path in ADMIN_PAGES | WRITER_PAGES else {200, 204}
             assert answer.status_code in expected, f"{path}: {answer.status_code}"
-            for action in ("/accept", "/reject", "/edit", "/apply", "/restore", "/revoke", "/budget", "/users"):
+            for action in (
+                "/accept",
+                "/reject",
+                "/edit",
+                "/apply",
+                "/restore",
+                "/revoke",
+                "/budget",
+                "/users",
+                "/trigger",
+                "/delete",
+                "/watch",
+            ):
                 assert f'{action}"' not in answer.text, f"{path} offers {action}"
         elif route.path != "/console/sign-out":
             answer = await api.post(path, headers=headers, data={})
@@ -219,7 +236,35 @@ async def test_live_figures_say_what_each_version_did(owner: Person, gallery: Ga
     assert longer.count('class="bar"') >= html.count('class="bar"')
 
 
+async def test_a_schedule_says_what_it_waits_for_and_what_each_run_saw(owner: Person, gallery: Gallery) -> None:
+    listed = visible(await owner.read("/console/schedules"))
+    assert (
+        "Weekly look Propose, Dental clinic phone assistant · 0 6 * * mon (Europe/Berlin) Started something" in listed
+    )
+    html = await owner.read(f"/console/schedules/{gallery.ids['schedule']}")
+    said = visible(html)
+    assert "the mean score of its audits is below 3.5 of 5" in said
+    assert "Skipped 3 new audits of version 2 are there, at least 5 are wanted." in said
+    assert "✗ Did not hold: The mean score of 14 audits of version 2 is 4.10, not below 3.5." in said
+    assert f"/console/proposals/{gallery.ids['waiting']}" in html
+    assert f"/namespaces/default/schedules/schedule-{gallery.ids['schedule']}" in html
+    assert f"/namespaces/default/workflows/reoptimize-{gallery.ids['schedule']}-19" in html
+    prompt = visible(await owner.read(f"/console/prompts/{gallery.prompt}"))
+    assert "Schedules Audit every 6 hours Paused Weekly look" in prompt
+
+
+async def test_the_watch_of_a_prompt_is_switched_on_from_its_page(owner: Person, gallery: Gallery) -> None:
+    page = f"/console/prompts/{gallery.prompt}"
+    assert "Accepted changes are not watched" in visible(await owner.read(page))
+    on = await owner.send(f"{page}/watch", {"watched": "yes", "auto_restore": "yes"})
+    assert "and taken back when they surely do worse" in visible(on.text)
+    off = await owner.send(f"{page}/watch")
+    assert "Accepted changes are not watched" in visible(off.text)
+
+
 async def test_a_new_customer_is_told_what_to_do_next(person: Person) -> None:
+    assert "There is no schedule yet" in visible(await person.read("/console/schedules"))
+    assert "There is no prompt yet that could be looked at" in visible(await person.read("/console/schedules/new"))
     assert "There is no prompt yet" in visible(await person.read("/console/"))
     assert "There is no prompt yet" in visible(await person.read("/console/prompts"))
     assert "started from a prompt's page" in visible(await person.read("/console/proposals"))
