@@ -201,7 +201,9 @@ class _Bell:
     async def wait(self) -> None:
         """Return at the next ring, or after the interval."""
         try:
-            await asyncio.wait_for(self._rung.wait(), self._interval_s)
+            # Unlike `wait_for`, which in Python 3.11 forgets a cancellation that comes together with the ring.
+            async with asyncio.timeout(self._interval_s):
+                await self._rung.wait()
         except TimeoutError:
             return
         self._rung.clear()

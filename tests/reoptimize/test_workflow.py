@@ -10,7 +10,7 @@ from sqlmodel import select
 from redraft.store.tables import Optimization, Schedule, ScheduleRun, ScheduleSpend
 from tests.support.model_replies import error
 from tests.support.schedules import audits_of, calls, change, due, judged, make_schedule, proposals_of, runs_of
-from tests.support.worlds import World
+from tests.support.worlds import World, eventually
 
 
 async def only_run(here: World, schedule: Schedule) -> ScheduleRun:
@@ -116,6 +116,8 @@ async def test_an_optimization_is_opened_as_the_schedule_says_and_outlives_the_r
     assert (record.schedule_id, record.variant_count, record.mode) == (schedule.id, 2, "exploratory")
     handle = here.client.get_workflow_handle(record.workflow_id)
     assert (await handle.describe()).parent_id == (await only_run(here, schedule)).workflow_id
+    ended = await eventually(lambda: here.get(Optimization, record.id), lambda r: r.status == "completed", "completed")
+    assert ended.reason == "budget_spent"  # the run, long over, did not end what it started
 
 
 async def test_a_refusal_of_the_core_is_a_skipped_run_and_no_crash(here: World) -> None:
