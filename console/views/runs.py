@@ -13,11 +13,11 @@ from redraft.store.tables import Proposal, Run
 async def run_evidence_of(session: AsyncSession, proposal: Proposal) -> list[Evidence]:
     """Return the runs that a proposal stands on, in the order of its request."""
     runs = (await runs_of(session, proposal.id))[proposal.id]
-    return [_evidence(run, proposal, f"R{number}") for number, run in enumerate(runs, start=1)]
+    return [await _evidence(session, run, proposal, f"R{number}") for number, run in enumerate(runs, start=1)]
 
 
-def _evidence(run: Run, proposal: Proposal, label: str) -> Evidence:
-    given = evidence_of(run, proposal)
+async def _evidence(session: AsyncSession, run: Run, proposal: Proposal, label: str) -> Evidence:
+    given = await evidence_of(session, run, proposal)
     turns = tuple(turns_of([message.model_dump() for message in given.messages], {}))
     named = str(run.content.get("scenario_name") or "")
     return Evidence(

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.checks import check_draft
-from redraft.domain.evidence import AuditedCall, Evaluation, Message
+from redraft.domain.evidence import AuditedCall, Evaluation, Message, said
 from redraft.domain.ledger import forget_answers
 from redraft.domain.proposal_events import failed_checks, say
 from redraft.domain.proposals import (
@@ -23,7 +23,7 @@ from redraft.domain.proposals import (
     text_hash,
     wrong_state,
 )
-from redraft.domain.runs.evidence import run_evidence, runs_of
+from redraft.domain.runs.evidence import all_runs, run_evidence
 from redraft.domain.settled import Settled
 from redraft.llm.tasks.runs import RunEvidence
 from redraft.store.tables import Audit, Proposal, ProposalAudit, Trace
@@ -129,15 +129,10 @@ async def edit_draft(
 
 
 async def _checks_of(session: AsyncSession, proposal: Proposal, text: str) -> list[dict[str, Any]]:
-    transcripts = [call_text(call) for call in await audited_calls(session, proposal.id)]
-    for run in (await runs_of(session, proposal.id))[proposal.id]:
-        transcripts.append("\n".join(turn["content"] for turn in run.content.get("transcript_object") or []))
+    spoken = [call.messages for call in await audited_calls(session, proposal.id)]
+    spoken += [list(run.messages) for run in await all_runs(session, proposal)]
+    transcripts = list(map(said, spoken))
     checks = await asyncio.to_thread(
         check_draft, proposal.original_prompt, text, transcripts, language=proposal.language
     )
     return [check.model_dump() for check in checks]
-
-
-def call_text(call: AuditedCall) -> str:
-    """Return all that was said in a call, one message a line."""
-    return "\n".join(message.content for message in call.messages)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +21,15 @@ class Message(BaseModel):
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
     tm: str | None = None
+
+
+def said(messages: Sequence[Message]) -> str:
+    """Return all that was said, and what tools were given and returned: what a draft is checked against."""
+    parts = []
+    for message in messages:
+        parts.append(message.content)
+        parts += [json.dumps(call, ensure_ascii=False, default=str) for call in message.tool_calls or ()]
+    return "\n".join(parts)
 
 
 class DimensionScore(BaseModel):

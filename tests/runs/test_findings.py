@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from redraft.domain.runs.content import ExpectedOutcome, Metric, OutcomeAlignment, RubricEntry
-from redraft.domain.runs.findings import Judged, RunFinding, findings_of, issues_of
+from redraft.domain.runs.findings import Judged, RunFinding, RunRemark, findings_of, issues_of, remarks_of
+from redraft.llm.tasks.runs import RunEvidence
 
 
 def metric(**fields: object) -> Metric:
@@ -36,6 +37,45 @@ def test_scales_are_read(fields: dict[str, object], score: int) -> None:
 @pytest.mark.parametrize("fields", [{}, {"value": "blue"}, {"score": 4711}, {"score": -1}])
 def test_what_cant_be_told_is_no_finding(fields: dict[str, object]) -> None:
     assert findings_of(Judged(metrics=[metric(**fields)])) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "remark"),
+    [
+        ({"type": "enum", "enum": "angry"}, RunRemark("Politeness", "angry", "It was curt.")),
+        ({"value": "blue"}, RunRemark("Politeness", "blue", "It was curt.")),
+        ({"score": 4711}, RunRemark("Politeness", "4711", "It was curt.")),
+        ({"score": -1, "value": ["a", 1]}, RunRemark("Politeness", '-1, ["a", 1]', "It was curt.")),
+        ({"name": "", "explanation": ["Why."]}, RunRemark("Metric 1", "", "Why.")),
+    ],
+)
+def test_what_has_no_score_is_read_all_the_same(fields: dict[str, object], remark: RunRemark) -> None:
+    assert remarks_of(Judged(metrics=[metric(**fields)])) == [remark]
+
+
+def test_a_rubric_without_a_verdict_is_read_too() -> None:
+    assert remarks_of(Judged(rubric=rubric(None))) == [RunRemark("Politeness", "", "Below 4.")]
+    assert remarks_of(Judged(metrics=[metric(score=2)], rubric=rubric(True))) == []
+
+
+def test_why_an_outcome_was_not_aligned_is_read() -> None:
+    missed = OutcomeAlignment(outcome="The time is repeated.", aligned=False)
+    why = ["It was never", "said."]
+    misaligned = ExpectedOutcome(score=40, outcome_alignments=[missed], explanation=why)
+    assert remarks_of(Judged(expected=misaligned)) == [RunRemark("Expected outcome", "40", "It was never said.")]
+    told = ExpectedOutcome(score=40, explanation=why)
+    assert remarks_of(Judged(expected=told)) == []
+    assert [found.reason for found in findings_of(Judged(expected=told))] == ["It was never said."]
+    assert [remark.reason for remark in remarks_of(Judged(expected=ExpectedOutcome(explanation=why)))] == [
+        "It was never said."
+    ]
+
+
+def test_the_model_reads_scores_and_remarks_and_a_change_may_answer_either() -> None:
+    judged = Judged(metrics=[metric(score=2), metric(id=2, name="Mood", enum="angry")])
+    run = RunEvidence(id="r", messages=[], judged=judged)
+    assert run.describe(str) == "Politeness: 2 of 5. It was curt.\nMood: angry. It was curt."
+    assert run.topics == ["Politeness", "Mood"]
 
 
 def test_the_condition_of_a_metric_decides_over_its_score() -> None:

@@ -14,6 +14,7 @@ from redraft.domain.runs.content import ExpectedOutcome, RubricEntry, RunEvaluat
 from redraft.domain.runs.findings import Judged, issues_of
 from redraft.domain.runs.records import messages_of, passed_of, runs_by_number
 from redraft.domain.runs.transcript import Turn
+from redraft.domain.traces import find_trace
 from redraft.llm.tasks.runs import RunEvidence
 from redraft.store.tables import Prompt, Proposal, ProposalRun, Run
 
@@ -64,36 +65,47 @@ async def withdrawn(session: AsyncSession, proposal: Proposal) -> str:
 
 async def nothing_to_improve(session: AsyncSession, proposal: Proposal) -> str:
     """Return why the runs of a proposal give no reason to change the prompt, empty when they do."""
-    runs = (await runs_of(session, proposal.id))[proposal.id]
-    if not runs or any(_usable(run, proposal) for run in runs):
+    runs = await all_runs(session, proposal)
+    if not runs or any(map(_usable, runs)):
         return ""
-    spoken = [run for run in runs if run.content.get("transcript_object")]
-    if spoken:
+    if any(run.messages for run in runs):
         return NO_ISSUES
-    return NOT_THE_CAUSE if any(run.content.get("error_message") for run in runs) else NO_TRANSCRIPT
+    return NOT_THE_CAUSE if any(run.error for run in runs) else NO_TRANSCRIPT
 
 
 async def run_evidence(session: AsyncSession, proposal: Proposal) -> list[RunEvidence]:
     """Return what the model is given: the runs with something to improve, in the order of the request."""
+    return list(filter(_usable, await all_runs(session, proposal)))
+
+
+async def all_runs(session: AsyncSession, proposal: Proposal) -> list[RunEvidence]:
+    """Return the runs of a proposal, also those without anything to improve, in the order of the request."""
     runs = (await runs_of(session, proposal.id))[proposal.id]
-    return [evidence_of(run, proposal) for run in runs if _usable(run, proposal)]
+    return [await evidence_of(session, run, proposal) for run in runs]
 
 
-def _usable(run: Run, proposal: Proposal) -> bool:
-    return bool(run.content.get("transcript_object")) and bool(issues_of(_judged(run, proposal)))
+def _usable(run: RunEvidence) -> bool:
+    return bool(run.messages) and bool(issues_of(run.judged))
 
 
-def evidence_of(run: Run, proposal: Proposal) -> RunEvidence:
+async def evidence_of(session: AsyncSession, run: Run, proposal: Proposal) -> RunEvidence:
     """Return a run as evidence, limited to what the proposal is about."""
-    turns = [Turn.model_validate(turn) for turn in run.content.get("transcript_object") or []]
-    messages = [Message(id=f"run-{run.number}-{n}", **said) for n, said in enumerate(messages_of(turns), start=1)]
     return RunEvidence(
         id=str(run.id),
-        messages=messages,
+        messages=await _messages(session, run),
         judged=_judged(run, proposal),
         expected_outcome=run.content.get("expected_outcome_prompt") or "",
         error=run.content.get("error_message") or "",
     )
+
+
+async def _messages(session: AsyncSession, run: Run) -> list[Message]:
+    """Return a run's transcript; without one of its own, what the trace it joined has."""
+    turns = [Turn.model_validate(turn) for turn in run.content.get("transcript_object") or []]
+    if turns or run.deleted_at is not None:
+        return [Message(id=f"run-{run.number}-{n}", **said) for n, said in enumerate(messages_of(turns), start=1)]
+    trace = await find_trace(session, run.trace_id)
+    return [Message.model_validate(message) for message in trace.messages] if trace is not None else []
 
 
 def _judged(run: Run, proposal: Proposal) -> Judged:

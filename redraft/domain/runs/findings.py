@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from redraft.domain.runs.content import ExpectedOutcome, Identifier, Metric, RubricEntry
+from redraft.domain.runs.content import ExpectedOutcome, Identifier, Metric, OutcomeAlignment, RubricEntry
 
 WORST, BEST = 1, 5
 EXPECTED_OUTCOME = "Expected outcome"
@@ -18,6 +19,15 @@ class RunFinding:
 
     about: str
     score: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRemark:
+    """What was said of one thing that has no score from 1 to 5: its value in words, and why."""
+
+    about: str
+    value: str
     reason: str
 
 
@@ -43,7 +53,8 @@ class Judged:
 
 def findings_of(judged: Judged) -> list[RunFinding]:
     """Return what was judged, metric by metric, then what was expected, then the run as a whole when it failed."""
-    found = [*_metrics(judged), *_expected(judged.expected)]
+    metrics = [part for part in _metrics(judged) if isinstance(part, RunFinding)]
+    found = [*metrics, *_expected(judged.expected)]
     if judged.passed is False and all(finding.score == BEST for finding in found):
         found.append(RunFinding(EVALUATION, WORST, "The run did not pass its evaluation."))
     return found
@@ -54,20 +65,45 @@ def issues_of(judged: Judged) -> list[RunFinding]:
     return [finding for finding in findings_of(judged) if finding.score < BEST]
 
 
-def _metrics(judged: Judged) -> Iterator[RunFinding]:
+def remarks_of(judged: Judged) -> list[RunRemark]:
+    """Return what else was said: metrics whose value is no score, why an outcome was judged as it was."""
+    remarks = [part for part in _metrics(judged) if isinstance(part, RunRemark)]
+    expected = judged.expected
+    if expected is not None and (expected.score is None or _missed(expected)):
+        remarks.append(RunRemark(EXPECTED_OUTCOME, _in_words(expected.score), " ".join(expected.explanation)))
+    return [remark for remark in remarks if remark.value or remark.reason]
+
+
+def _metrics(judged: Judged) -> Iterator[RunFinding | RunRemark]:
     verdicts = {str(entry.metric_id): entry for entry in judged.rubric if entry.metric_id is not None}
     seen = set()
     for metric in judged.metrics:
-        entry = verdicts.get(str(metric.id))
+        entry = verdicts.get(str(metric.id), RubricEntry(explanation=[]))
         seen.add(str(metric.id))
-        passed = entry.passed if entry is not None else None
-        score = _score(metric, passed)
-        reasons = metric.explanation or (entry.explanation if entry is not None else [])
-        if score is not None and metric.name:
-            yield RunFinding(metric.name, score, " ".join(reasons))
+        score = _score(metric, entry.passed)
+        name = metric.name or entry.metric_name or (f"Metric {metric.id}" if metric.id is not None else "Metric")
+        reason = " ".join(metric.explanation or entry.explanation)
+        yield RunRemark(name, _value(metric), reason) if score is None else RunFinding(name, score, reason)
     for entry in judged.rubric:
-        if str(entry.metric_id) not in seen and entry.passed is not None and entry.metric_name:
-            yield RunFinding(entry.metric_name, BEST if entry.passed else WORST, " ".join(entry.explanation))
+        if str(entry.metric_id) not in seen and entry.metric_name:
+            reason = " ".join(entry.explanation)
+            if entry.passed is None:
+                yield RunRemark(entry.metric_name, _in_words(entry.value), reason)
+            else:
+                yield RunFinding(entry.metric_name, BEST if entry.passed else WORST, reason)
+
+
+def _value(metric: Metric) -> str:
+    said = (metric.score, metric.enum, metric.value)
+    return ", ".join(dict.fromkeys(_in_words(part) for part in said if part not in (None, "")))
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _score(metric: Metric, passed: bool | None) -> int | None:
@@ -95,10 +131,14 @@ def _plain_score(metric: Metric) -> int | None:
 def _expected(expected: ExpectedOutcome | None) -> Iterator[RunFinding]:
     if expected is None:
         return
-    missed = [alignment for alignment in expected.outcome_alignments if alignment.aligned is False]
+    missed = _missed(expected)
     for alignment in missed:
         part = f" The prompt says: {alignment.prompt_part}" if alignment.prompt_part else ""
         yield RunFinding(EXPECTED_OUTCOME, WORST, f"Not aligned: {alignment.outcome}{part}")
     if expected.score is not None and not missed:
         score = _plain_score(Metric(score=expected.score, explanation=[]))
         yield RunFinding(EXPECTED_OUTCOME, score or BEST, " ".join(expected.explanation))
+
+
+def _missed(expected: ExpectedOutcome) -> list[OutcomeAlignment]:
+    return [alignment for alignment in expected.outcome_alignments if alignment.aligned is False]

@@ -63,7 +63,8 @@ class RunDraft:
 async def create_run(session: AsyncSession, customer_id: UUID, draft: RunDraft) -> Run:
     """Record a run under the customer's next number, and its trace unless that is there already.
 
-    A repeated `draft.id` answers the run made before. Raises INVALID (agent unknown, a time that can't be).
+    A repeated `draft.id` answers the run made before. Raises INVALID (agent unknown, a trace of another
+    agent, a time that can't be).
     """
     run_id = draft.id or new_id()
     if (made := await session.get(Run, run_id)) is not None:
@@ -99,6 +100,8 @@ async def _trace_of(session: AsyncSession, customer_id: UUID, prompt_id: UUID, d
     trace_id = draft.trace_id or new_id()
     passed = passed_of(draft.success, draft.evaluation_status)
     if (known := await find_trace(session, trace_id)) is not None:  # it came as a trace of its own
+        if known.prompt_id not in (None, prompt_id):
+            raise invalid("trace_id", "is a trace of another agent; name the agent it ran under, or leave it out")
         if passed is None or known.deleted_at is not None:
             return known
         return await amend_trace(session, customer_id, trace_id, success=passed)

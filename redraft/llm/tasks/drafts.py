@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from redraft.domain.checks import Check, check_draft
 from redraft.domain.checks.wording import MAX_PROMPT_BYTES
-from redraft.domain.evidence import AuditedCall, Message
+from redraft.domain.evidence import AuditedCall, said
 from redraft.llm.port import Usage
 from redraft.llm.tasks.evidence import AuditEvidence, Evidence
 
@@ -45,12 +44,7 @@ class ProposalBrief:
     @property
     def transcripts(self) -> list[str]:
         """What was said, and what tools were given and returned: one text per piece of evidence."""
-        return ["\n".join(map(_said, piece.messages)) for piece in self.evidence]
-
-
-def _said(message: Message) -> str:
-    calls = [json.dumps(call, ensure_ascii=False, default=str) for call in message.tool_calls or ()]
-    return "\n".join([message.content, *calls])
+        return [said(piece.messages) for piece in self.evidence]
 
 
 class Change(BaseModel):

@@ -41,6 +41,11 @@ class Evidence(Protocol):
         """What was found."""
         ...
 
+    @property
+    def topics(self) -> Sequence[str]:
+        """What a change can answer by name: what was found, and what was remarked on without a score."""
+        ...
+
     def describe(self, label: Label) -> str:
         """Write the findings for a model; `label` turns a message id into the label it is shown with."""
         ...
@@ -66,6 +71,10 @@ class AuditEvidence:
             Finding(name, score.score, score.reason, tuple(score.message_ids))
             for name, score in self.call.evaluation.dimensions.items()
         ]
+
+    @property
+    def topics(self) -> Sequence[str]:
+        return [found.about for found in self.findings]
 
     def describe(self, label: Label) -> str:
         evaluation = self.call.evaluation

@@ -158,7 +158,7 @@ def _changes(draft: DraftAnswer, evidence: Sequence[Evidence]) -> tuple[Change, 
 
 def _metrics(named: Sequence[str], pieces: Sequence[str], evidence: Sequence[Evidence]) -> list[str]:
     """Return the metrics a change answers: those it names that exist, else those that the cited pieces did badly on."""
-    known = {found.about.casefold(): found.about for piece in evidence for found in piece.findings}
+    known = {topic.casefold(): topic for piece in evidence for topic in piece.topics}
     if kept := [known[name] for name in dict.fromkeys(name.strip().casefold() for name in named) if name in known]:
         return kept
     cited = [piece for piece in evidence if piece.id in pieces]

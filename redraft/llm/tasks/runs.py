@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redraft.domain.evidence import Message
-from redraft.domain.runs.findings import Judged, findings_of
+from redraft.domain.runs.findings import Judged, RunRemark, findings_of, remarks_of
 from redraft.llm.tasks.evidence import Finding, Label
 
 
@@ -28,6 +28,12 @@ class RunEvidence:
         """What was judged. Evaluations of runs cite no messages."""
         return [Finding(found.about, found.score, found.reason) for found in findings_of(self.judged)]
 
+    @property
+    def topics(self) -> Sequence[str]:
+        """Names of the metrics."""
+        found = [finding.about for finding in findings_of(self.judged)]
+        return [*found, *(remark.about for remark in remarks_of(self.judged))]
+
     def describe(self, label: Label) -> str:
         """Write metrics with their explanations, the expected outcome, critical categories and the error."""
         lines = []
@@ -36,11 +42,17 @@ class RunEvidence:
         if self.expected_outcome.strip():
             lines.append(f"What was expected: {_one_line(self.expected_outcome)}")
         lines += [f"{found.about}: {found.score} of 5. {_one_line(found.reason)}" for found in self.findings]
+        lines += [_remark(said) for said in remarks_of(self.judged)]
         if self.judged.critical_categories:
             lines.append(f"Critical categories: {', '.join(map(_one_line, self.judged.critical_categories))}")
         if self.error.strip():
             lines.append(f"The run ended with an error: {_one_line(self.error)}")
         return "\n".join(lines)
+
+
+def _remark(said: RunRemark) -> str:
+    value, reason = _one_line(said.value), _one_line(said.reason)
+    return f"{said.about}: {value}. {reason}" if value and reason else f"{said.about}: {value or reason}"
 
 
 def _one_line(text: str) -> str:

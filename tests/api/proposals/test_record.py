@@ -11,7 +11,8 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from tests.api.proposals.conftest import Desk
+from tests.api.proposals.conftest import PROMPT, Desk
+from tests.support.model_replies import ok
 from tests.support.voipbin import NEVER, UNKNOWN, Caller, Json, answered, is_time, refused, same_not_found
 from tests.support.worlds import eventually
 
@@ -115,6 +116,28 @@ async def test_an_edited_draft_is_checked_anew_and_the_models_own_words_stay(des
     refused(await desk.decide(proposal, "accept"), 409, "CHECKS_FAILED")
     back = answered(await desk.me.patch(path, {"proposed_prompt": proposal["proposed_prompt"]}), 200)
     assert back["checks"] == proposal["checks"]
+
+
+async def test_an_edited_draft_is_checked_against_tool_calls_as_the_models_is(desk: Desk) -> None:
+    reference = "48213377"
+    lookup = {
+        "id": "t",
+        "type": "function",
+        "function": {"name": "find", "arguments": f'{{"reference": "{reference}"}}'},
+    }
+    messages = [{"role": "assistant", "content": "", "tool_calls": [lookup]}, {"role": "tool", "content": "Nobody."}]
+    draft = f"{PROMPT} For {reference} say hello."
+    desk.gemini.script(ok({"proposed_prompt": draft, "rationale": "Why.", "changes": []}))
+    ai = await desk.me.an_ai(init_prompt=PROMPT)
+    audit = await desk.me.an_audit(await desk.me.a_call(ai, messages=messages))
+    body = {"ai_id": ai["id"], "audit_ids": [audit["id"]]}
+    opened = answered(await desk.me.post("/aipromptproposals", body), 202)
+    made = await desk.until(opened["id"], "completed")
+    path = f"/aipromptproposals/{made['id']}"
+    for text in (f"{PROMPT} Be kind.", draft):
+        edited = answered(await desk.me.patch(path, {"proposed_prompt": text}), 200)
+    assert edited["checks"] == made["checks"]
+    assert "private_data" in [check["name"] for check in made["checks"] if not check["passed"]]
 
 
 async def test_editing_with_if_match_needs_the_draft_that_was_read(desk: Desk) -> None:

@@ -240,6 +240,31 @@ async def test_who_waits_too_long_is_told_how_to_poll(bench: Bench, desk: Desk, 
     assert (await bench.until(job["progress_id"], "completed"))["output"]["improved_prompt"].startswith(PROMPT)
 
 
+async def test_a_change_may_answer_a_metric_without_a_score(bench: Bench, desk: Desk) -> None:
+    change = {"summary": "Stays calm.", "metrics": ["Mood"]}
+    desk.gemini.script(ok({"proposed_prompt": f"{PROMPT} Calm.", "rationale": "Angry.", "changes": [change]}))
+    mood = {"id": 9, "name": "Mood", "type": "enum", "enum": "angry", "explanation": ["It shouted."]}
+    run = await bench.run(evaluation={"metrics": [*EVALUATION["metrics"], mood]})
+    done = await bench.until(await bench.improve(run["id"]), "completed")
+    assert "Mood: angry. It shouted." in desk.gemini.calls[0].text
+    assert done["output"]["summary_of_changes"] == "- Stays calm. (answers: Mood)"
+
+
+async def test_a_run_joins_the_trace_of_its_agent_and_is_improved_from_its_messages(bench: Bench, desk: Desk) -> None:
+    call = await bench.me.a_call({"id": bench.agent})
+    run = await bench.run(trace_id=call["id"], transcript=None)
+    assert (run["trace_id"], run["transcript"]) == (call["id"], "")
+    assert (await bench.until(await bench.improve(run["id"]), "completed"))["output"]["improved_prompt"]
+    assert "What does the big plan cost?" in desk.gemini.calls[0].text
+
+
+async def test_a_run_cant_join_the_trace_of_another_agent(bench: Bench) -> None:
+    call = await bench.me.a_call(await bench.me.an_ai(name="Other"))
+    body = {"agent": bench.agent, "trace_id": call["id"]}
+    assert "another agent" in field_error(await bench.send("POST", "/", json=body), "trace_id")
+    assert answered(await bench.send("GET", "/"), 200)["count"] == 0
+
+
 async def test_three_runs_are_evidence_together(bench: Bench, desk: Desk) -> None:
     spoken = [f"[00:01] Testing Agent: A table for {number}." for number in (2, 3, 4)]
     runs = [(await bench.run(transcript=text))["id"] for text in spoken]
