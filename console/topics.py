@@ -8,11 +8,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.live import Kind
 from console.pages import render
+from console.views.events import EventLines, event_lines
 from console.views.inbox import Inbox, load_inbox
 from console.views.optimizations import Board, board_of
 from console.views.proposals import Standing, standing_of
 from console.views.schedules import ScheduleView, schedule_view
 from redraft.domain.errors import RedraftError
+from redraft.domain.events import EventFilter
 from redraft.store.ids import ZERO_ID
 
 
@@ -34,6 +36,10 @@ async def _optimization(session: AsyncSession, identifier: UUID | None) -> Board
         return None
 
 
+async def _events(session: AsyncSession, identifier: UUID | None) -> EventLines:
+    return await event_lines(session, EventFilter())
+
+
 async def _schedule(session: AsyncSession, identifier: UUID | None) -> ScheduleView | None:
     try:
         return await schedule_view(session, identifier or ZERO_ID)
@@ -50,5 +56,6 @@ def kinds(temporal: str) -> dict[str, Kind]:
         "inbox": Kind(_inbox, lambda inbox: render("live/inbox.html", inbox=inbox)),
         "proposal": Kind(_proposal, lambda standing: render("live/proposal.html", standing=standing, csrf="")),
         "optimization": Kind(_optimization, lambda board: render("live/optimization.html", board=board)),
+        "events": Kind(_events, lambda view: render("live/events.html", view=view)),
         "schedule": Kind(_schedule, lambda view: render("live/schedule.html", view=view, temporal=temporal)),
     }

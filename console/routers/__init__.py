@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.routers import (
+    events,
     inbox,
     keys,
     live,
@@ -27,6 +28,7 @@ ROUTERS: list[PageRouter] = [
     prompts.router,
     optimizations.router,
     schedules.router,
+    events.router,
     usage.router,
     keys.router,
     users.router,

@@ -253,6 +253,20 @@ async def test_a_schedule_says_what_it_waits_for_and_what_each_run_saw(owner: Pe
     assert "Schedules Audit every 6 hours Paused Weekly look" in prompt
 
 
+async def test_events_are_filtered_and_lead_to_what_they_are_about(owner: Person, gallery: Gallery) -> None:
+    accepted = f"/console/proposals/{gallery.ids['accepted']}"
+    html = await owner.read(f"/console/events?topic=proposal.accepted&prompt={gallery.prompt}")
+    assert f'<a href="{accepted}">proposal.accepted</a>' in html
+    assert html.count('class="line"') == 1
+    assert "actor ada · version 2" in visible(html)
+    assert 'class="line"' not in await owner.read("/console/events?until=2020-01-01")
+    assert "No event" in await owner.read("/console/events?topic=watch.*")
+    both = await owner.read("/console/events?topic=schedule.*"), await owner.read("/console/events")
+    assert 0 < both[0].count('class="line"') < both[1].count('class="line"')
+    for wrong in ("topic=nothing", "prompt=x", "since=yesterday", "before=x"):
+        assert (await owner.get(f"/console/events?{wrong}")).status_code == 400, wrong
+
+
 async def test_the_watch_of_a_prompt_is_switched_on_from_its_page(owner: Person, gallery: Gallery) -> None:
     page = f"/console/prompts/{gallery.prompt}"
     assert "Accepted changes are not watched" in visible(await owner.read(page))

@@ -51,6 +51,7 @@ def pages(gallery: Gallery) -> dict[str, str]:
         "schedule": f"/console/schedules/{ids['schedule']}",
         "schedule-new": f"/console/schedules/new?prompt={prompt}",
         "schedule-edit": f"/console/schedules/{ids['paused']}/edit",
+        "events": "/console/events",
         "usage": "/console/usage",
         "keys": "/console/keys",
         "users": "/console/users",
