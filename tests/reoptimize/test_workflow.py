@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlmodel import select
 
 from redraft.store.tables import Optimization, Schedule, ScheduleRun, ScheduleSpend
+from tests.support.laws import broken_laws
 from tests.support.model_replies import error
 from tests.support.schedules import audits_of, calls, change, due, judged, make_schedule, proposals_of, runs_of
 from tests.support.worlds import World, eventually
@@ -156,14 +157,16 @@ async def test_paused_deleted_and_without_a_prompt_are_skipped(here: World) -> N
     assert [(run.status, run.due_at) for run in await runs_of(here, schedule)] == [("skipped", moment)] * 2
 
 
-async def test_two_schedules_of_one_prompt_start_one_thing(here: World) -> None:
+async def test_two_schedules_of_one_prompt_start_one_thing(here: World, database_url: str) -> None:
     prompt = await here.prompt()
     await judged(here, prompt, 2)
     schedules = [await make_schedule(here, prompt) for _ in range(4)]
     summaries = await asyncio.gather(*(due(here, schedule) for schedule in schedules))
     assert sorted(summary.status for summary in summaries) == ["skipped", "skipped", "skipped", "started"]
     assert {summary.reason for summary in summaries} == {"", "SOMETHING_OPEN"}
-    assert len(await proposals_of(here, prompt)) == 1
+    [proposal] = await proposals_of(here, prompt)
+    await here.until(proposal.id, "completed")
+    assert broken_laws(database_url) == {}
 
 
 async def test_everything_a_schedule_does_is_booked_on_it(here: World) -> None:

@@ -96,6 +96,25 @@ LAWS = {
                             when 'apply' then 'applied' when 'dismiss' then 'dismissed' when 'stop' then 'stopped' end))
         group by d.id having count(e.id) <> 1
     """,
+    "what a schedule started is named by exactly one of its runs": """
+        select w.id from (select id, schedule_id from proposals union all select id, schedule_id from optimizations) w
+        left join schedule_runs r on r.schedule_id = w.schedule_id and w.id in (r.proposal_id, r.optimization_id)
+        where w.schedule_id is not null group by w.id having count(r.id) <> 1
+    """,
+    "a run of a schedule names what it started exactly when it says that it did": """
+        select id from schedule_runs where (status = 'started') <> (num_nonnulls(proposal_id, optimization_id) = 1)
+    """,
+    "a run of a schedule that has ended is in the event log, once, as what it ended": """
+        select r.id from schedule_runs r left join events e on e.subject_id = r.schedule_id
+          and e.topic like 'schedule.run\\_%' and e.payload->>'run_id' = r.id::text
+        where r.workflow_id <> '' group by r.id
+        having count(e.id) <> case r.status when 'running' then 0 else 1 end
+            or min(e.topic) <> 'schedule.run_' || r.status
+    """,
+    "a run of a schedule has no conversation audited twice": """
+        select schedule_id from audits where schedule_id is not null and deleted_at is null and status <> 'failed'
+        group by schedule_id, trace_id having count(*) > 1
+    """,
     **FIGURE_LAWS,
 }
 
