@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from redraft.domain.schedules.asking import cause_of
+from redraft.domain.schedules.observing import Observation, record_applied
+from runtime.schedule_protos import moment
 from tests.schedules.board import Board, Json, id_of, refused
 from tests.support.worlds import eventually
 
@@ -128,6 +130,26 @@ async def test_nobody_at_work_for_three_due_times_makes_one_run_and_says_what_pa
     assert sum(counted) == number
     assert {run["status"] for run in skipped} == {"skipped"}
     assert all("while the run before was still going on" in run["message"] for run in skipped)
+
+
+async def test_due_times_that_passed_without_a_run_are_told_once(board: Board) -> None:
+    made = await board.make(paused=True)
+    before = await board.scheduler.describe(id_of(made))
+    assert before is not None
+    since = moment(before.info.create_time)
+    for seen in (Observation(since, overlapped=1), Observation(since, overlapped=1, missed=3)):
+        for _ in range(2):
+            async with board.db.tenant(board.customer.id) as session:
+                await record_applied(session, id_of(made), 1, seen)
+    missed, overlapped = await board.runs(made)
+    assert (overlapped["reason"], missed["reason"]) == ("OVERLAPPED", "CATCHUP_WINDOW_PASSED")
+    assert overlapped["message"] == "1 due time passed while the run before was still going on"
+    assert missed["message"] == (
+        "3 due times passed while nothing could be started, and the catch-up window of 3,600 s with it"
+    )
+    assert {run["status"] for run in (missed, overlapped)} == {"skipped"}
+    events = await board.http.get("/api/v1/events", params={"subject": made["id"]})
+    assert [each["topic"] for each in events.json()["data"]].count("schedule.run_skipped") == 2
 
 
 async def test_due_times_skipped_after_a_schedule_came_back_are_counted_anew(board: Board) -> None:

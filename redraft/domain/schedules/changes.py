@@ -139,7 +139,11 @@ async def update_schedule(
         if not update.paused:
             await _refuse_without_prompt(session, schedule)
         new |= {"paused": update.paused, "pause_note": schedule.pause_note if update.paused else ""}
-    await _change(session, schedule, "schedule.updated", principal.actor, new)
+    differs = {name for name, value in new.items() if getattr(schedule, name) != value} - {"pause_note"}
+    topic = "schedule.updated"
+    if differs == {"paused"}:
+        topic = "schedule.paused" if update.paused else "schedule.resumed"
+    await _change(session, schedule, topic, principal.actor, new)
     return schedule
 
 
