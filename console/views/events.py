@@ -56,13 +56,18 @@ def _line(event: Event, names: dict[UUID, str]) -> EventLine:
     return EventLine(
         id=event.id,
         topic=event.topic,
-        meaning=topic.meaning if topic is not None else "",
+        meaning=_sentence(topic.meaning) if topic is not None else "",
         address=_address(event, topic.subject if topic is not None else ""),
         prompt_id=event.prompt_id,
         prompt_name=names.get(event.prompt_id, "") if event.prompt_id is not None else "",
         facts=tuple((name.removesuffix(" usd"), value) for name, value in facts if value),
         at=event.created_at,
     )
+
+
+def _sentence(meaning: str) -> str:
+    """Return what a topic means, without what is said of its fields."""
+    return f"{meaning.partition(';')[0].rstrip('.')}.".replace("`", "")
 
 
 def _address(event: Event, kind: str) -> str:
@@ -84,7 +89,7 @@ def _told(name: str, value: Any) -> str:
     if value is None or value == [] or value is False:
         return ""
     if name.endswith("_usd"):
-        return usd(value)
+        return usd(value) if value else ""
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)
