@@ -45,6 +45,7 @@ WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow, OptimizationWorkflow, 
 # A cached workflow costs memory, an evicted one a replay of its few events when it is next needed.
 MAX_CACHED_WORKFLOWS = 500
 MAX_MODEL_CALLS = 50
+HEARD_WITHIN = timedelta(seconds=2)
 RECONNECT_S = 2.0
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,7 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
     drafts, judges = DraftActivities(db, model, settings), JudgeActivities(db, model, settings)
     schedules = ReoptimizeActivities(db, model, settings)
     common: dict[str, Any] = {
+        "max_heartbeat_throttle_interval": HEARD_WITHIN,  # a cancelled model call hears of it with a heartbeat
         "graceful_shutdown_timeout": timedelta(seconds=settings.graceful_shutdown_s),
         "deployment_config": deployment(settings),
         "max_cached_workflows": MAX_CACHED_WORKFLOWS,

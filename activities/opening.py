@@ -12,13 +12,16 @@ from redraft.domain import experiments, optimizations
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.personas import load_personas
 from redraft.domain.prompts import get_prompt
-from redraft.llm.port import LanguageModel
-from redraft.llm.tasks.simulate_bounds import greatest_calls_of_trial, greatest_cost_of_trial, greatest_variant_bytes
+from redraft.llm.port import LanguageModel, ModelRequest
+from redraft.llm.tasks.simulate_bounds import (
+    greatest_calls_of_trial,
+    greatest_calls_of_writing,
+    greatest_cost_of_trial,
+    greatest_variant_bytes,
+)
 from redraft.settings import Settings
 from redraft.store.tables import Optimization
 from workflows.optimization_contracts import OpenOptimization
-
-GENERATING_CALLS = 4  # scenarios, variants, and one repair of each at most
 
 
 async def open_optimization(
@@ -46,7 +49,7 @@ async def open_optimization(
         intent=request.intent,
         personas=[persona.model_dump(mode="json") for persona in personas],
         design=design,
-        plan=_plan(model, design, request.variant_count, greatest_variant_bytes(prompt, settings.max_prompt_bytes)),
+        plan=_plan(model, design, greatest_variant_bytes(prompt, settings.max_prompt_bytes), settings),
         max_cost_usd=None if request.max_cost_usd is None else Decimal(request.max_cost_usd),
         workflow_id=workflow_id,
         deadline=request.deadline,
@@ -65,11 +68,19 @@ async def _prompt_text(session: AsyncSession, prompt_id: UUID) -> str:
         raise invalid("promptId", "there is no prompt with this id") from error
 
 
-def _plan(model: LanguageModel, design: dict[str, Any], variants: int, prompt_bytes: int) -> dict[str, Any]:
-    """Return what the experiment can take at most, regression replays included; said before it is spent."""
+def _plan(model: LanguageModel, design: dict[str, Any], prompt_bytes: int, settings: Settings) -> dict[str, Any]:
+    """Return what the experiment can take at most, said before it is spent: trials with those in place of excluded
+    cells and regression replays, calls, USD. Calls that are asked again because the provider failed are not in it.
+    """
+    longest = ModelRequest("x" * settings.llm_context_tokens, (), max_output_tokens=settings.llm_max_output_tokens)
     turns = design["turns"]
+    fixed = experiments.design_from({**design, "seed": 0})
     regressions = 2 * experiments.GREATEST_REGRESSION_SCENARIOS
-    trials = design["cells"] * (variants + 1) + regressions
-    calls = trials * greatest_calls_of_trial(turns, small=model.small) + GENERATING_CALLS
+    # A cell that is excluded takes trials of its own beside those of the cell in its place.
+    excluded = (experiments.greatest_cells(fixed) - fixed.cells) * fixed.arms
+    trials = fixed.max_trials + excluded + regressions
+    writing = greatest_calls_of_writing(small=model.small)
+    calls = trials * greatest_calls_of_trial(turns, small=model.small) + writing
     cost = trials * greatest_cost_of_trial(model, prompt_bytes=prompt_bytes, max_turns=turns)
+    cost += writing * model.greatest_cost(longest)
     return {"maxTrials": trials, "maxTurns": turns, "maxCalls": calls, "maxCostUsd": float(cost)}

@@ -22,8 +22,6 @@ from workflows.optimization_contracts import (
     PlannedStep,
 )
 
-GENERATING_CALLS = 4  # scenarios, variants, and one repair of each at most
-
 
 def state_of(optimization: Optimization, refused: RedraftError | None = None) -> OptimizationState:
     """Return what the workflow has to know of a record."""

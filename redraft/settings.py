@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         description="The model is small: propose rule by rule, judge by checks that code can make.",
     )
     local_model: Path | None = Field(default=None, description="A GGUF file for the embedded model server.")
-    llm_rate: float = Field(default=10.0, gt=0, description="Model calls a second per task queue.")
+    llm_rate: float = Field(default=10.0, gt=0, description="Audits, drafts and trials that start a second.")
     llm_timeout_s: float = Field(default=50.0, gt=0, description="Seconds one model call may take.")
     llm_attempts: int = Field(default=4, ge=1, description="Attempts per model call, the first included.")
     llm_prices: Path | None = Field(default=None, description="JSON file with USD per million tokens per model.")

@@ -110,7 +110,8 @@ class OptimizationWorkflow:
                 **model_options(self._start.limits, "Write scenarios and variants"),
             )
         except ActivityError as error:
-            raise _budget_or(error) from error
+            _raise_if_budget_ended(error)
+            raise
 
     async def _try_until_verdict(self) -> None:
         while True:
@@ -129,8 +130,15 @@ class OptimizationWorkflow:
                 workflow.continue_as_new(self._start.model_copy(update={"resume": True}))
 
     async def _replay_for_regressions(self) -> None:
+        """Replay what the control did well on. It is no part of the verdict: failing here loses nothing."""
         if self._state.status not in RUNNING:
             return
+        try:
+            await self._replay()
+        except ActivityError:
+            workflow.logger.warning("regression replays failed; the verdict stands without them")
+
+    async def _replay(self) -> None:
         step: PlannedStep = await workflow.execute_activity_method(
             OptimizationActivities.plan_regressions,
             self._ref,
@@ -154,7 +162,7 @@ class OptimizationWorkflow:
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, ActivityError):
-                raise _budget_or(outcome) from outcome
+                _raise_if_budget_ended(outcome)
             if isinstance(outcome, BaseException):
                 raise outcome
 
@@ -284,6 +292,6 @@ class OptimizationWorkflow:
         details.show(text, self._start.console_url)
 
 
-def _budget_or(error: ActivityError) -> Exception:
-    """Return BudgetEnded when a budget refused the call, else the error itself."""
-    return BudgetEnded() if getattr(error.cause, "type", None) == BUDGET_SPENT else error
+def _raise_if_budget_ended(error: ActivityError) -> None:
+    if getattr(error.cause, "type", None) == BUDGET_SPENT:
+        raise BudgetEnded from error

@@ -11,12 +11,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import func
+from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.ledger import forget_answers
+from redraft.domain.optimization_results import results_without_winner
 from redraft.domain.optimizations import get_optimization, lock_optimization, move, variants_of
 from redraft.experiment import ArmReport, Cell, Design, Look, Verdict, draw_cells, look
 from redraft.settings import Settings
@@ -48,7 +49,11 @@ def design_of_mode(settings: Settings, mode: str, variants: int) -> dict[str, An
 
 def design_of(optimization: Optimization) -> Design:
     """Return the decision rule's design of an optimization."""
-    fixed = optimization.design
+    return design_from(optimization.design)
+
+
+def design_from(fixed: dict[str, Any]) -> Design:
+    """Return the decision rule's design from what a record keeps of it."""
     return Design(
         variants=fixed["variants"],
         delta=fixed["delta"],
@@ -176,6 +181,14 @@ def _array(rows: list[list[float]], arms: int) -> np.ndarray[Any, np.dtype[np.fl
     return np.array(rows, dtype=np.float64).reshape(len(rows), arms)
 
 
+def greatest_cells(design: Design) -> int:
+    """Return how many cells may be drawn: the horizon, and a quarter more in place of excluded ones.
+
+    Ending the betting early breaks no guarantee, and what an experiment costs at most is known before it begins.
+    """
+    return design.cells + math.ceil(design.cells / 4)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What comes next: trials to run, or the end with its reason. `error` when the experiment can't go on."""
@@ -199,7 +212,10 @@ async def plan_step(session: AsyncSession, optimization_id: UUID) -> Step:
     if drawn >= FEWEST_CELLS_TO_JUDGE and len(scores.faulty) > GREATEST_EXCLUDED_SHARE * drawn:
         note = f"{len(scores.faulty)} of {drawn} cells had to be excluded because the simulator failed"
         return Step([], ended=True, error=note)
-    wanted = [TrialRef(arm, cell) for cell in seen.next_cells for arm in seen.next_arms]
+    cells = [cell for cell in seen.next_cells if cell < greatest_cells(design_of(optimization))]
+    if not cells:
+        return Step([], ended=True)  # the plan is used up by cells that were excluded
+    wanted = [TrialRef(arm, cell) for cell in cells for arm in seen.next_arms]
     return Step([t for t in wanted if (t.cell, t.position) not in scores.done and t.cell not in scores.faulty])
 
 
@@ -280,7 +296,10 @@ class TrialOutcome:
 
 
 async def store_trial(session: AsyncSession, basis: TrialBasis, kind: str, outcome: TrialOutcome) -> None:
-    """Store a trial once; a second attempt at the same trial changes nothing."""
+    """Store a trial once, while its experiment runs; a second attempt at the same trial changes nothing."""
+    running = select(Optimization.id).where(Optimization.id == basis.optimization.id, Optimization.status == "running")
+    if (await session.exec(running.with_for_update())).first() is None:
+        return  # its results, which were counted when it ended, stay true
     values = {
         "id": basis.trial_id,
         "customer_id": basis.optimization.customer_id,
@@ -294,7 +313,10 @@ async def store_trial(session: AsyncSession, basis: TrialBasis, kind: str, outco
         "created_at": now(),
         **asdict(outcome),
     }
-    await session.exec(insert(Trial).values(values).on_conflict_do_nothing())
+    stored = await session.exec(insert(Trial).values(values).on_conflict_do_nothing().returning(col(Trial.id)))
+    if stored.first() is not None and kind == "experiment":
+        mine = update(Optimization).where(col(Optimization.id) == basis.optimization.id)
+        await session.exec(mine.values(trials_done=Optimization.trials_done + 1))
     await forget_answers(session, basis.trial_id)
 
 
@@ -346,48 +368,38 @@ async def conclude(session: AsyncSession, optimization_id: UUID, reason: Literal
     variants = await variants_of(session, optimization_id)
     if not variants:
         return await _conclude_empty(session, optimization, reason)
-    verdict, scores = await _verdict(session, optimization)
+    verdict, _ = await _verdict(session, optimization)
     kind = verdict.kind if verdict is not None else reason or "no_difference_found"
-    winner = variants[verdict.winner] if verdict is not None and verdict.winner is not None else None
-    optimization.results = {
-        "winnerSelected": winner is not None,
-        "winningVariantId": str(winner.id) if winner is not None else None,
-        "lift": verdict.lift if verdict is not None else None,
-        "confidence": verdict.confidence if winner is not None and verdict is not None else None,
-        "liftInterval": list(verdict.lift_interval) if verdict is not None and verdict.lift_interval else None,
-        "trials": scores.trials,
-        "excludedCells": len(scores.faulty),
-        "simulatorFaults": scores.faults,
-        "costUsd": float(optimization.cost_usd),
-        "regressions": await _regressions(session, optimization_id),
-        "reason": kind,
-        "explanation": verdict.reason if verdict is not None else "The budget was spent before the rule could end.",
-    }
+    explanation = _why_without_verdict(reason) if verdict is None else verdict.reason
+    results = await results_without_winner(session, optimization, kind, explanation)
+    if verdict is not None:
+        results["lift"] = verdict.lift
+        results["liftInterval"] = list(verdict.lift_interval) if verdict.lift_interval else None
+    if verdict is not None and verdict.winner is not None:
+        results["winnerSelected"], results["winningVariantId"] = True, str(variants[verdict.winner].id)
+        results["confidence"] = verdict.confidence
+        results["regressionsReplayed"], results["regressions"] = await _regressions(session, optimization_id)
+    optimization.results, optimization.trials_done = results, results["trials"]
     await move(session, optimization, "completed", reason=kind)  # type: ignore[arg-type]  # `undecided` never comes from look
     return optimization
 
 
+def _why_without_verdict(reason: str) -> str:
+    if reason == "budget_spent":
+        return "The budget was spent before the rule could end."
+    return "The simulator failed in more cells than the plan can replace, before the rule could end."
+
+
 async def _conclude_empty(session: AsyncSession, optimization: Optimization, reason: str) -> Optimization:
-    optimization.results = {
-        "winnerSelected": False,
-        "winningVariantId": None,
-        "lift": None,
-        "confidence": None,
-        "liftInterval": None,
-        "trials": 0,
-        "excludedCells": 0,
-        "simulatorFaults": 0,
-        "costUsd": float(optimization.cost_usd),
-        "regressions": [],
-        "reason": reason or "no_difference_found",
-        "explanation": "The budget did not allow the variants to be written.",
-    }
+    explanation = "The budget did not allow the variants to be written."
+    kind = reason or "no_difference_found"
+    optimization.results = await results_without_winner(session, optimization, kind, explanation)
     await move(session, optimization, "completed", reason="budget_spent")
     return optimization
 
 
-async def _regressions(session: AsyncSession, optimization_id: UUID) -> list[dict[str, Any]]:
-    """Return the replays in which the winner did clearly worse than the control."""
+async def _regressions(session: AsyncSession, optimization_id: UUID) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many scenarios were replayed, and those in which the winner did clearly worse than the control."""
     statement = (
         select(Trial, Variant.position)
         .join(Variant, col(Variant.id) == Trial.variant_id)
@@ -397,7 +409,8 @@ async def _regressions(session: AsyncSession, optimization_id: UUID) -> list[dic
     cells: dict[int, dict[bool, Trial]] = defaultdict(dict)
     for trial, position in await session.exec(statement):
         cells[trial.cell][position == 0] = trial
-    return [
+    pairs = [pair for pair in cells.values() if len(pair) == 2]
+    return len(pairs), [
         {
             "scenarioId": str(pair[True].scenario_id),
             "controlScore": pair[True].score,
@@ -405,6 +418,6 @@ async def _regressions(session: AsyncSession, optimization_id: UUID) -> list[dic
             "controlTrialId": str(pair[True].id),
             "winnerTrialId": str(pair[False].id),
         }
-        for pair in cells.values()
-        if len(pair) == 2 and (pair[False].score or 0.0) <= (pair[True].score or 0.0) - WORSE_BY
+        for pair in pairs
+        if (pair[False].score or 0.0) <= (pair[True].score or 0.0) - WORSE_BY
     ]

@@ -21,6 +21,7 @@ from redraft.domain.clock import refuse_late
 from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import RedraftError, conflict, invalid, not_found
 from redraft.domain.optimization_events import say, say_applied, say_created, say_drifted, say_moved
+from redraft.domain.optimization_results import results_without_winner
 from redraft.domain.settled import Settled
 from redraft.store.tables import Decision, Optimization, Prompt, Variant
 from redraft.store.tables.base import now
@@ -229,7 +230,7 @@ async def recheck_basis(session: AsyncSession, optimization_id: UUID) -> Optimiz
     reason: Reason = "prompt_deleted" if prompt.deleted_at is not None else "drifted"
     await say_drifted(session, prompt, optimization)
     if optimization.status in RUNNING_STATES:
-        await move(session, optimization, "stopped", reason=reason, note="the prompt moved while the experiment ran")
+        await _end_early(session, optimization, reason, "the prompt moved while the experiment ran")
     else:
         optimization.error, optimization.updated_at = "drifted", now()
         session.add(optimization)
@@ -341,8 +342,16 @@ async def _stop(
         return _refused(optimization, f"Cannot stop: the optimization is {optimization.status}")
     _sign(optimization, decision)
     session.add(_record(optimization, decision))
-    await move(session, optimization, "stopped", reason="stopped", note=decision.note)
+    await _end_early(session, optimization, "stopped", decision.note)
     return Settled(optimization)
+
+
+async def _end_early(session: AsyncSession, optimization: Optimization, reason: Reason, note: str) -> None:
+    """Stop an experiment, with results that count what it had."""
+    said = "Somebody stopped it." if reason == "stopped" else "The prompt moved while it ran."
+    optimization.results = await results_without_winner(session, optimization, reason, said)
+    optimization.trials_done = optimization.results["trials"]
+    await move(session, optimization, "stopped", reason=reason, note=note)
 
 
 def _record(optimization: Optimization, decision: OptimizationDecision) -> Decision:

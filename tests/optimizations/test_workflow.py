@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -12,11 +13,25 @@ import pytest
 from redraft.domain.errors import RedraftError
 from redraft.domain.experiments import design_of
 from redraft.experiment import look
+from redraft.llm.tasks.simulate_agent import call_seed
+from redraft.store.ids import derived_id
 from redraft.store.tables import Optimization, Prompt, PromptVersion
 from tests.support.experiments import Lab, laboratory
-from tests.support.fake_gemini import FakeGemini
+from tests.support.fake_gemini import Call, FakeGemini
+from tests.support.model_replies import Reply, error
 from tests.support.scripted_model import ScriptedWorld
 from tests.support.stack import TemporalServer
+
+
+def fixed(last: int) -> UUID:
+    """Return the id of an optimization: it fixes the cells and everybody's luck. Each is used once on a server."""
+    return UUID(f"01a20000-0000-7000-8000-{last:012x}")
+
+
+def replays_of(optimization_id: UUID) -> frozenset[int]:
+    """Return the seeds of the agent's calls in an optimization's regression replays."""
+    cells = [derived_id(optimization_id, "regression", place).int % 2**31 for place in range(20)]
+    return frozenset(call_seed(cell, "agent", position) for cell in cells for position in range(4))
 
 
 class MakeLab(Protocol):
@@ -92,13 +107,71 @@ async def test_a_faulty_cell_counts_for_no_arm(make_lab: MakeLab) -> None:
         assert record.results is not None, record.note
         trials = [trial for trial in await lab.trials(optimization_id) if trial.kind == "experiment"]
         faulty = {trial.cell for trial in trials if trial.fault}
-        # What the last batch tried after the cell that brought the verdict was not looked at any more.
-        used = record.results["trials"] // 2 + record.results["excludedCells"]
-        assert record.results["excludedCells"] == len({cell for cell in faulty if cell < used})
-        assert faulty
+        assert record.results["excludedCells"] == len(faulty) > 0
+        assert record.trials_done == len(trials) <= record.plan["maxTrials"]
 
 
-async def test_stop_ends_it_within_seconds_and_keeps_what_is_finished(make_lab: MakeLab) -> None:
+async def test_what_the_winner_lost_is_listed_with_its_replays(make_lab: MakeLab) -> None:
+    identifier = fixed(1)
+    script = ScriptedWorld(qualities=(1.0,), coupling=1.0, spoiled=replays_of(identifier))
+    async with make_lab(script, control=0.75, exploratory_cells=40) as lab:
+        await lab.start(optimization_id=identifier)
+        record = await lab.until(identifier, "completed", "failed")
+        assert record.results is not None, record.note
+        assert record.results["winnerSelected"] is True
+        regressions = record.results["regressions"]
+        assert record.results["regressionsReplayed"] >= len(regressions) > 0
+        trials = {str(trial.id): trial for trial in await lab.trials(identifier)}
+        for lost in regressions:
+            assert (lost["controlScore"], lost["winnerScore"]) == (100.0, 0.0)
+            control, winner = trials[lost["controlTrialId"]], trials[lost["winnerTrialId"]]
+            assert {control.kind, winner.kind} == {"regression"}
+            assert (control.seed, control.scenario_id) == (winner.seed, winner.scenario_id)
+            assert control.transcript != winner.transcript
+        assert record.trials_done == sum(trial.kind == "experiment" for trial in trials.values())
+
+
+async def test_replays_that_fail_lose_no_verdict(make_lab: MakeLab, gemini: FakeGemini) -> None:
+    identifier, asked = fixed(2), set[int]()
+    script, replays = ScriptedWorld(qualities=(1.0,), coupling=1.0), replays_of(identifier)
+
+    def reply(call: Call) -> Reply:
+        seed = (call.body.get("generationConfig") or {}).get("seed")
+        if seed in replays:
+            asked.add(seed)
+            return error(403)
+        return script.reply(call)
+
+    async with make_lab(script, control=0.75, exploratory_cells=40) as lab:
+        gemini.default(reply)
+        await lab.start(optimization_id=identifier)
+        record = await lab.until(identifier, "completed", "failed")
+        assert record.results is not None, record.note
+        assert (record.results["winnerSelected"], record.results["regressionsReplayed"]) == (True, 0)
+        assert asked
+
+
+async def test_an_experiment_whose_model_is_gone_fails_and_says_why(make_lab: MakeLab, gemini: FakeGemini) -> None:
+    async with make_lab(ScriptedWorld(qualities=(1.0,), coupling=1.0)) as lab:
+        gemini.default(lambda call: error(403))
+        record = await lab.until(await lab.start(), "completed", "failed")
+        assert (record.status, record.error, record.results) == ("failed", "evaluator_unavailable", None)
+        assert "403" in record.note
+
+
+async def test_the_third_waits_until_one_of_two_has_ended(make_lab: MakeLab) -> None:
+    async with make_lab(ScriptedWorld(qualities=(0.5,), delay_s=0.05), control=0.5) as lab:
+        first, second, third = [await lab.start(mode="validation") for _ in range(3)]
+        assert [(await lab.record(each)).status for each in (first, second, third)] == ["running", "running", "queued"]
+        with pytest.raises(RedraftError, match="not complete"):
+            await lab.decide(third, "apply")
+        await lab.decide(first, "stop")
+        await lab.until(third, "running")
+        await lab.decide(second, "stop")
+        assert (await lab.decide(third, "stop")).status == "stopped"
+
+
+async def test_stop_ends_it_within_seconds_and_keeps_what_is_finished(make_lab: MakeLab, gemini: FakeGemini) -> None:
     async with make_lab(ScriptedWorld(qualities=(0.5,), delay_s=0.05), control=0.5) as lab:
         optimization_id = await lab.start(mode="validation")
         await lab.until(optimization_id, "running")
@@ -106,6 +179,9 @@ async def test_stop_ends_it_within_seconds_and_keeps_what_is_finished(make_lab: 
             pass
         stopped = await lab.decide(optimization_id, "stop", note="enough")
         assert (stopped.status, stopped.reason) == ("stopped", "stopped")
+        assert stopped.results is not None
+        assert (stopped.results["reason"], stopped.results["winnerSelected"]) == ("stopped", False)
+        assert stopped.trials_done == stopped.results["trials"] >= len(finished)
         assert {trial.id for trial in finished} <= {trial.id for trial in await lab.trials(optimization_id)}
         assert (await lab.decide(optimization_id, "stop")).status == "stopped"
 
@@ -116,6 +192,8 @@ async def test_a_prompt_that_moves_stops_the_experiment(make_lab: MakeLab) -> No
         await lab.world.put(lab.prompt.id, "Another text for {{restaurant}}.")
         record = await lab.until(optimization_id, "stopped")
         assert record.reason == "drifted"
+        assert record.results is not None
+        assert record.results["reason"] == "drifted"
 
 
 async def test_nothing_is_applied_on_a_moved_basis(lab: Lab) -> None:

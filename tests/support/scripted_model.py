@@ -57,15 +57,19 @@ class ScriptedWorld:
     * `coupling`: share of cells in which all prompts meet the same luck; in the others each has its own. The
       higher, the more pairing helps.
     * `fault_rate`: share of cells in which the persona falls out of its role, whatever the prompt.
+    * `spoiled`: seeds of cells in which every variant fails, and only the control does as it would.
     """
 
     qualities: tuple[float, ...] = (0.8, 0.5, 0.5)
     coupling: float = 0.5
     fault_rate: float = 0.0
     delay_s: float = 0.0
+    spoiled: frozenset[int] = frozenset()
 
     def solves(self, quality: float, seed: int | None) -> bool:
         """Whether a prompt of this quality solves the task in the cell of `seed`."""
+        if seed in self.spoiled and quality in self.qualities:
+            return False
         shared = chance("shared", seed) < self.coupling
         return chance("luck", seed, "" if shared else quality) < quality
 

@@ -11,6 +11,7 @@ from redraft.domain.personas import PersonaCard
 from redraft.domain.scenario_drafts import ScenarioDraft
 from redraft.llm.port import LanguageModel, ModelRequest
 from redraft.llm.tasks.judge_trial import judge_request
+from redraft.llm.tasks.rules import MAX_CALLS
 from redraft.llm.tasks.simulate_agent import agent_request, fill_variables
 from redraft.llm.tasks.simulate_brief import Line, Speaker, TrialBrief, TrialLimits
 from redraft.llm.tasks.simulate_persona import GOAL_BYTES, PERSONA_BYTES, SITUATION_BYTES, persona_request
@@ -28,6 +29,11 @@ def greatest_calls_of_trial(max_turns: int, *, small: bool = False) -> int:
     With a `small` model persona and judge are code, and the conversation is short.
     """
     return min(max_turns, MAX_MESSAGES) if small else 2 * max_turns + 1
+
+
+def greatest_calls_of_writing(*, small: bool = False) -> int:
+    """Return the most calls that scenarios (one) and variants take: two, or one a rule with a `small` model."""
+    return 1 + (MAX_CALLS if small else 2)
 
 
 def greatest_variant_bytes(original: str, max_prompt_bytes: int = MAX_PROMPT_BYTES) -> int:
