@@ -11,12 +11,12 @@ from temporalio import activity
 from activities.failures import model_failure
 from activities.heartbeat import beating
 from redraft.domain import experiments, optimizations
-from redraft.domain.evidence import AuditedCall
+from redraft.domain.evidence import AuditedCall, Message
 from redraft.domain.ledger import CallKey, booked
 from redraft.domain.metering import MeteredModel
 from redraft.domain.personas import PersonaCard
 from redraft.domain.scenario_drafts import ScenarioDraft
-from redraft.domain.scenarios import language_of, load_evidence, scenarios_for, store_scenarios
+from redraft.domain.scenarios import conversations_of, language_of, load_evidence, scenarios_for, store_scenarios
 from redraft.llm.port import LanguageModel, ModelError
 from redraft.llm.tasks.scenarios import ScenariosBrief, write_scenarios
 from redraft.llm.tasks.simulate import run_trial
@@ -47,11 +47,12 @@ class TrialActivities:
                     return
                 evidence = await load_evidence(session, record.prompt_id)
                 scenarios = await scenarios_for(session, record.prompt_id)
+                talks = await conversations_of(session, record.prompt_id, evidence)
                 language = await language_of(session, record.prompt_id)
             key = self._key(record, ref.optimization_id)
             model = MeteredModel(self._model, self._db, key, self._settings.monthly_budget_usd)
             try:
-                scenarios = scenarios or await self._write_scenarios(model, record, evidence, language)
+                scenarios = scenarios or await self._write_scenarios(model, record, talks, language)
                 written = await write_variants(model, self._variants_brief(record, evidence, language))
             except ModelError as error:
                 raise await model_failure(self._db, key, error, self._settings.llm_attempts) from error
@@ -60,11 +61,11 @@ class TrialActivities:
                 await experiments.store_arms(session, ref.optimization_id, variants, scenarios)
 
     async def _write_scenarios(
-        self, model: LanguageModel, record: Optimization, evidence: list[AuditedCall], language: str
+        self, model: LanguageModel, record: Optimization, talks: list[list[Message]], language: str
     ) -> list[dict[str, Any]]:
         brief = ScenariosBrief(
             prompt=record.original_prompt,
-            conversations=[call.messages for call in evidence],
+            conversations=talks,
             language=language,
             context_tokens=self._settings.llm_context_tokens,
             max_output_tokens=self._settings.llm_max_output_tokens,

@@ -24,6 +24,7 @@ from redraft.store.database import Database
 from redraft.store.tables import Customer
 
 T = TypeVar("T")
+GREATEST_CHOICE = 20
 customers = typer.Typer(help="Customers.", no_args_is_help=True)
 users = typer.Typer(help="Users.", no_args_is_help=True)
 keys = typer.Typer(help="Access keys.", no_args_is_help=True)
@@ -59,6 +60,17 @@ async def find_customer(session: AsyncSession, name: str) -> Customer:
         raise not_found(f"customer {name!r}")
     if len(found) > 1:
         raise invalid("customer", f"{len(found)} customers are called {name!r}; give the id")
+    return found[0]
+
+
+async def find_customer_or_only(session: AsyncSession, name: str | None) -> Customer:
+    """Return the customer of this name or id; without one the only customer. Raises INVALID when there are others."""
+    if name is not None:
+        return await find_customer(session, name)
+    found = list(await session.exec(select(Customer).order_by(Customer.name).limit(GREATEST_CHOICE)))
+    if len(found) != 1:
+        names = ", ".join(customer.name for customer in found) or "there is none yet: `redraft customer create`"
+        raise invalid("customer", f"say which customer's prompt: {names}")
     return found[0]
 
 

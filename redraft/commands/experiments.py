@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.syntax import Syntax
 from rich.table import Table
 
-from redraft.commands.accounts import find_customer
+from redraft.commands.accounts import find_customer_or_only
 from redraft.domain.errors import invalid, not_found
 from redraft.embedded.offline import with_database
 from redraft.settings import Settings, settings
@@ -47,7 +47,7 @@ def decide(
 
 def optimize(
     prompt: Annotated[str, typer.Argument(help="Name or id of the prompt (the AI).")],
-    customer: Annotated[str, typer.Option(help="Name or id of the customer.")],
+    customer: Annotated[str | None, typer.Option(help="Name or id of the customer; default: the only one.")] = None,
     mode: Annotated[str, typer.Option(help="exploratory (fast) or validation (thorough).")] = "exploratory",
     variants: Annotated[int, typer.Option(min=1, max=5, help="Variants to try.")] = 3,
     max_cost_usd: Annotated[str | None, typer.Option(help="A hard stop, in USD.")] = None,
@@ -68,7 +68,7 @@ class _Wanted:
     def __init__(
         self,
         prompt: str,
-        customer: str,
+        customer: str | None,
         mode: Literal["exploratory", "validation"],
         variants: int,
         max_cost_usd: str | None,
@@ -125,7 +125,7 @@ async def _find(db: Database, wanted: _Wanted) -> tuple[UUID, UUID]:
     from redraft.store.tables import Prompt
 
     async with db.system() as session:
-        customer_id = (await find_customer(session, wanted.customer)).id
+        customer_id = (await find_customer_or_only(session, wanted.customer)).id
     async with db.tenant(customer_id) as session:
         prompts = list(await session.exec(select(Prompt).where(col(Prompt.deleted_at).is_(None))))
     found = [p for p in prompts if wanted.prompt in (p.name, p.prompt_name, str(p.id), f"prompt_{p.id}")]

@@ -15,6 +15,7 @@ from redraft.domain.errors import invalid, not_found
 from redraft.domain.evidence import AuditedCall, Evaluation, Message
 from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.scenario_drafts import ScenarioDraft
+from redraft.domain.traces import is_call
 from redraft.store.tables import Audit, Optimization, Prompt, Scenario, Trace
 from redraft.store.tables.base import now
 
@@ -120,6 +121,22 @@ def _fixed(scenario: Scenario) -> dict[str, Any]:
 async def language_of(session: AsyncSession, prompt_id: UUID) -> str:
     """Return the language (BCP-47) that a prompt's conversations are held in."""
     return (await session.get_one(Prompt, prompt_id)).language or DEFAULT_LANGUAGE
+
+
+async def conversations_of(session: AsyncSession, prompt_id: UUID, audited: list[AuditedCall]) -> list[list[Message]]:
+    """Return what the prompt's callers talk about: audited calls first, then the latest others that can be read."""
+    statement = (
+        select(Trace)
+        .where(Trace.prompt_id == prompt_id, is_call(), col(Trace.deleted_at).is_(None), col(Trace.message_count) > 0)
+        .order_by(col(Trace.started_at).desc(), col(Trace.id).desc())
+        .limit(GREATEST_EVIDENCE)
+    )
+    talks = [call.messages for call in audited]
+    for trace in await session.exec(statement):
+        messages = [Message.model_validate(message) for message in trace.messages]
+        if messages not in talks:
+            talks.append(messages)
+    return talks[:GREATEST_EVIDENCE]
 
 
 async def load_evidence(session: AsyncSession, prompt_id: UUID) -> list[AuditedCall]:

@@ -42,7 +42,7 @@ async def optimize(lab: Lab, database_url: str, temporal: TemporalServer) -> Asy
     }
 
     def begin(*options: str, tty: bool) -> Terminal:
-        arguments = ("optimize", "Booking", "--customer", str(lab.world.customer_id), "--variants", "1", *options)
+        arguments = ("optimize", "Booking", "--variants", "1", *options)
         started.append(Terminal(*arguments, environment=os.environ | ours, tty=tty))
         return started[-1]
 
@@ -59,7 +59,7 @@ async def version(lab: Lab) -> PromptVersion:
 
 
 async def test_a_person_watches_and_applies(optimize: Optimize, lab: Lab) -> None:
-    terminal = optimize(tty=True)
+    terminal = optimize("--customer", str(lab.world.customer_id), tty=True)
     shown = await asyncio.to_thread(terminal.until, "Apply it? [y/N]")
     [identifier] = re.findall(r"^opt_([0-9a-f-]{36})$", shown, re.MULTILINE)
     assert f"/namespaces/default/workflows/optimization-{identifier}" in shown

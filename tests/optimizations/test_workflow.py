@@ -12,6 +12,7 @@ import pytest
 
 from redraft.domain.errors import RedraftError
 from redraft.domain.experiments import design_of
+from redraft.domain.traces import TraceDraft, record_trace
 from redraft.experiment import look
 from redraft.llm.tasks.simulate_agent import call_seed
 from redraft.store.ids import derived_id
@@ -50,6 +51,9 @@ async def lab(make_lab: MakeLab) -> AsyncIterator[Lab]:
 
 
 async def test_the_variant_that_is_better_wins_and_becomes_the_next_version(lab: Lab) -> None:
+    talk = [{"role": "user", "content": "My dog needs a chair too."}, {"role": "assistant", "content": "Done."}]
+    async with lab.world.db.tenant(lab.world.customer_id) as session:
+        await record_trace(session, lab.world.customer_id, TraceDraft(lab.prompt.id, talk))
     optimization_id = await lab.start()
     record = await lab.until(optimization_id, "completed", "failed")
     assert record.status == "completed", record.note
@@ -57,6 +61,7 @@ async def test_the_variant_that_is_better_wins_and_becomes_the_next_version(lab:
     arms = await lab.variants(optimization_id)
     assert record.results["winningVariantId"] == str(arms[1].id)
     assert record.results["reason"] == "winner"
+    assert any("My dog needs a chair too." in call.text for call in lab.world.gemini.calls)  # scenarios of real calls
     assert record.results["confidence"] >= 0.8
     await the_figures_are_the_rule_s_on_the_stored_scores(lab, record)
     await no_trial_was_run_twice(lab, record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -98,8 +98,8 @@ async def outcomes_of(session: AsyncSession, version_ids: list[UUID]) -> dict[UU
 def _bounds(period: Period | None) -> dict[str, date]:
     if period is None:
         return {"first": ALL_DAYS, "last": ALL_DAYS}
-    first = period.first or date(1, 1, 2)  # the day before it stands for all days together
-    return {"first": first, "last": period.last or date.max}
+    after = ALL_DAYS + timedelta(days=1)  # ALL_DAYS itself stands for all days together and belongs to no period
+    return {"first": max(period.first or after, after), "last": period.last or date.max}
 
 
 async def _quantiles_of(

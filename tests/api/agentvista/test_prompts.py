@@ -182,6 +182,8 @@ async def test_a_period_gives_figures_and_no_verdict(agent: Agent) -> None:
     assert found[2]["compared_to_previous"] is None
     assert (await agent.compare("days", **{"from": "2026-06-02"}))[2]["total_traces"] == 2
     assert (await agent.compare("days", to="2026-06-02"))[2]["success_rate"] == 0.5
+    assert (await agent.compare("days", **{"from": "0001-01-01"}))[2]["total_traces"] == 3
+    assert (await agent.compare("days", **{"from": "0001-01-01", "to": "0001-01-01"}))[2]["total_traces"] == 0
     turned = await agent.get(f"{PROMPTS}days/compare", **{"from": "2026-06-03", "to": "2026-06-02"})
     refused(turned, 400, "to: is before from")
     refused(await agent.get(f"{PROMPTS}days/compare", to="yesterday"), 400, "to: ")
