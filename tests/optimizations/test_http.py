@@ -108,6 +108,23 @@ async def test_decisions_on_a_finished_optimization(http: httpx.AsyncClient) -> 
     assert (await read(http, f"/api/v1/prompts/{prompt['id']}"))["version"] == 2
 
 
+async def test_a_dismissed_one_stays_dismissed_and_a_foreign_variant_is_not_found(http: httpx.AsyncClient) -> None:
+    first = await finished(http, await start(http, await make_prompt(http)))
+    other = await finished(http, await start(http, await make_prompt(http)))
+    path = f"{OPTIMIZATIONS}/{first['id']}"
+    [_, foreign, *_] = (await read(http, f"{OPTIMIZATIONS}/{other['id']}/variants"))["data"]
+    message = refused(await http.post(f"{path}/apply", json={"variantId": foreign["id"]}), 404, "NOT_FOUND")
+    assert message == "Variant not found"
+    dismissed = await http.post(f"{path}/dismiss", json={"note": "not now"})
+    assert dismissed.status_code == 200
+    assert (await http.post(f"{path}/dismiss")).json() == dismissed.json()
+    refused(await http.post(f"{path}/apply"), 409, "INVALID_STATE")
+    for page in ("limit=0", "limit=101", "limit=x", "offset=-1", "status=bogus"):
+        assert page.split("=")[0] in refused(await http.get(f"{OPTIMIZATIONS}?{page}"), 400, "VALIDATION_ERROR")
+    unknown = await http.get(f"{OPTIMIZATIONS}/opt_{uuid4()}")
+    assert refused(unknown, 404, "NOT_FOUND") == "Optimization not found"
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

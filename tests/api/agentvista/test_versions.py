@@ -24,6 +24,7 @@ async def test_a_version_from_a_proposal_names_it_with_who_decided_and_on_what(
     agent: Agent, database: Database, customer: CustomerFixture
 ) -> None:
     ai = await Caller(agent.http, agent.headers).an_ai(name="origin", init_prompt="Be brief.")
+    await agent.version("origin", 2)  # posted in this dialect, the basis of the proposal
     async with database.tenant(customer.id) as session:
         messages = [{"role": "user", "content": "Hi"}]
         trace = await record_trace(session, customer.id, TraceDraft(UUID(ai["id"]), messages))
@@ -32,11 +33,11 @@ async def test_a_version_from_a_proposal_names_it_with_who_decided_and_on_what(
         await open_proposal(session, request, 3)
         await store_draft(session, request.id, FinishedDraft("Be brief and kind.", "because", "a model", "propose@1"))
         await decide(session, request.id, DecisionRequest("accept", "decider", "reads well"))
-    found = answered(await agent.get(path("origin", 2)), 200)
+    found = answered(await agent.get(path("origin", 3)), 200)
     assert (found["source"], found["author"], found["based_on"], found["is_current"]) == (
         "proposal",
         "decider",
-        1,
+        2,
         True,
     )
     assert (found["proposal_id"], found["optimization_id"]) == (str(request.id), None)
