@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
@@ -19,9 +20,11 @@ from redraft.store.ids import derived_id
 from redraft.store.tables import Optimization, Prompt, PromptVersion
 from tests.support.experiments import Lab, laboratory
 from tests.support.fake_gemini import Call, FakeGemini
-from tests.support.model_replies import Reply, error
+from tests.support.model_replies import Reply, error, hang
 from tests.support.scripted_model import ScriptedWorld
-from tests.support.stack import TemporalServer
+from tests.support.stack import TemporalServer, temporal_server
+from tests.support.worlds import eventually
+from workflows.ids import optimization_workflow_id
 
 
 def fixed(last: int) -> UUID:
@@ -174,6 +177,36 @@ async def test_the_third_waits_until_one_of_two_has_ended(make_lab: MakeLab) -> 
         await lab.until(third, "running")
         await lab.decide(second, "stop")
         assert (await lab.decide(third, "stop")).status == "stopped"
+
+
+async def test_a_long_history_continues_as_new_and_loses_nothing(database_url: str, gemini: FakeGemini) -> None:
+    script = ScriptedWorld(qualities=(1.0,), coupling=1.0)
+    short = {"limit.historyCount.suggestContinueAsNew": 60}
+    with temporal_server(dynamic_config=short) as server:
+        async with laboratory(database_url, server.address, gemini, script) as lab:
+            optimization_id = await lab.start()
+            record = await lab.until(optimization_id, "completed", "failed")
+            assert record.results is not None, record.note
+            assert record.results["winnerSelected"] is True
+            await no_trial_was_run_twice(lab, record)
+            assert (await lab.decide(optimization_id, "apply")).applied_version_id is not None
+            handle = lab.world.client.get_workflow_handle(optimization_workflow_id(optimization_id))
+            first = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+            assert first.continued_execution_run_id
+
+
+async def test_a_stop_cuts_the_calls_under_way(make_lab: MakeLab, gemini: FakeGemini) -> None:
+    script = ScriptedWorld(qualities=(0.5,))
+    async with make_lab(script) as lab:
+        gemini.default(lambda call: script.reply(call) if call.schema else hang())
+        optimization_id = await lab.start()
+        await eventually(lambda: agents_asked(gemini), bool, "the agent asked")
+        await lab.decide(optimization_id, "stop")
+        await asyncio.to_thread(gemini.wait_for_gone, 1, 6)  # the worker hears of it with a heartbeat
+
+
+async def agents_asked(gemini: FakeGemini) -> bool:
+    return any(call.schema is None for call in gemini.calls)
 
 
 async def test_stop_ends_it_within_seconds_and_keeps_what_is_finished(make_lab: MakeLab, gemini: FakeGemini) -> None:
