@@ -15,7 +15,7 @@ from api.state import AppState
 from api.temporal import Unavailable
 from redraft.domain.access import Principal
 from redraft.domain.errors import conflict
-from redraft.domain.schedules.asking import Ask, check_number, check_window, record_ask
+from redraft.domain.schedules.asking import Ask, check_number, check_window, record_ask, was_asked
 from redraft.domain.schedules.changes import refuse_deleted_prompt
 from redraft.domain.schedules.reading import get_schedule, last_runs
 from redraft.store.tables import Schedule, ScheduleRun
@@ -53,14 +53,15 @@ async def read_schedule(
 async def trigger_schedule(state: AppState, principal: Principal, schedule_id: UUID, ask_id: UUID) -> None:
     """Run a schedule once, now, paused or not. Raises NOT_FOUND, CONFLICT while a run is going on, UNAVAILABLE."""
     async with state.db.tenant(principal.customer_id) as session:
-        await refuse_deleted_prompt(session, schedule_id)
+        again = was_asked(await refuse_deleted_prompt(session, schedule_id), ask_id)
     await _applied(state, principal, schedule_id)
-    await _refuse_while_running(state, schedule_id)
+    if not again:  # else the run that goes on may be the one asked for; Temporal knows the request by its id
+        await _refuse_while_running(state, schedule_id)
     async with state.db.tenant(principal.customer_id) as session:
         schedule = await refuse_deleted_prompt(session, schedule_id)
         at = record_ask(session, schedule, Ask(ask_id, "manual", principal.actor))
     async with _bounded(state):
-        await scheduler(state).trigger(schedule_id, at, ask_id)
+        await scheduler(state).temporal.trigger(schedule_id, at, ask_id)
 
 
 async def backfill_schedule(
@@ -77,13 +78,13 @@ async def backfill_schedule(
     await _applied(state, principal, schedule_id)
     async with _bounded(state):
         # Temporal backfills from the first moment on, and tells due times from after it.
-        due = await scheduler(state).due_between(schedule_id, since - timedelta(milliseconds=1), until)
+        due = await scheduler(state).temporal.due_between(schedule_id, since - timedelta(milliseconds=1), until)
     check_number(due)
     async with state.db.tenant(principal.customer_id) as session:
         schedule = await refuse_deleted_prompt(session, schedule_id)
         record_ask(session, schedule, Ask(ask_id, "backfill", principal.actor, since, until))
     async with _bounded(state):
-        await scheduler(state).backfill(schedule_id, since, until, ask_id)
+        await scheduler(state).temporal.backfill(schedule_id, since, until, ask_id)
     return due
 
 
@@ -98,7 +99,7 @@ async def _applied(state: AppState, principal: Principal, schedule_id: UUID) -> 
 
 async def _refuse_while_running(state: AppState, schedule_id: UUID) -> None:
     async with _bounded(state):
-        described = await scheduler(state).describe(schedule_id)
+        described = await scheduler(state).temporal.describe(schedule_id)
     if described is not None and described.info.running_workflows:
         raise conflict("STATE_INVALID", "a run of this schedule is going on; there is never more than one at a time")
 

@@ -16,7 +16,7 @@ from redraft.domain import watches
 from redraft.domain.optimizations import open_on_moved_basis
 from redraft.domain.outbox import CHANNEL
 from redraft.domain.proposals import OPEN_STATES, UNFINISHED_STATES
-from redraft.domain.schedules.changes import pause_schedules_of_deleted
+from redraft.domain.schedules.revising import pause_schedules_of_deleted
 from redraft.store.database import Database
 from redraft.store.tables import Audit, OutboxEvent, Prompt, Proposal, ProposalAudit, ProposalRun
 from redraft.store.tables.base import now

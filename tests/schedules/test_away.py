@@ -31,12 +31,12 @@ async def test_due_times_that_passed_while_temporal_was_away_are_made_up_for(
         return [moment for schedule_id, moment in board.due if schedule_id == id_of(made)]
 
     async def passed() -> int:
-        described = await board.scheduler.describe(id_of(made))
+        described = await board.scheduler.temporal.describe(id_of(made))
         assert described is not None
         return int(described.info.action_count + described.info.overlap_skipped)
 
     async def between_runs() -> datetime | None:
-        described = await board.scheduler.describe(id_of(made))
+        described = await board.scheduler.temporal.describe(id_of(made))
         assert described is not None
         moment = now()
         idle = not described.info.running_workflows and moment.microsecond < 700_000
@@ -56,7 +56,7 @@ async def test_due_times_that_passed_while_temporal_was_away_are_made_up_for(
         runs = await eventually(ran, lambda runs: runs[-1] > up, "runs after it")
     await board.post(made, "pause")
     assert [moment for moment in runs if down < moment < up]
-    described = await board.scheduler.describe(id_of(made))
+    described = await board.scheduler.temporal.describe(id_of(made))
     assert described is not None
     assert described.info.missed_catchup_window == 0
     # Each second since the first run has either a run, or fell into one and is counted.

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
+
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from redraft.domain.schedules.asking import cause_of
 from redraft.domain.schedules.observing import Observation, record_applied
+from runtime.schedule_calls import TemporalSchedules
 from runtime.schedule_protos import moment
 from tests.schedules.board import Board, Json, id_of, refused
 from tests.support.worlds import eventually
@@ -25,7 +30,7 @@ AUTUMN = datetime(2027, 10, 30, tzinfo=BERLIN), datetime(2027, 11, 2, tzinfo=BER
 
 async def due(board: Board, schedule: Json, since: datetime, until: datetime) -> list[datetime]:
     """Return the due times of a window, as the server counts them, on the clock of Berlin."""
-    found = await board.scheduler.due_between(id_of(schedule), since, until)
+    found = await board.scheduler.temporal.due_between(id_of(schedule), since, until)
     return [moment.astimezone(BERLIN) for moment in found]
 
 
@@ -54,7 +59,7 @@ async def test_intervals_count_seconds_and_a_date_has_to_match_every_field(board
     assert {moment.hour for moment in found} == {2, 3}
     fridays = await board.make(cron=["0 0 13 * fri"])
     since = datetime(2027, 1, 1, tzinfo=UTC)
-    found = await board.scheduler.due_between(id_of(fridays), since, since + timedelta(days=730))
+    found = await board.scheduler.temporal.due_between(id_of(fridays), since, since + timedelta(days=730))
     assert [moment.date().isoformat() for moment in found] == ["2027-08-13", "2028-10-13"]
 
 
@@ -89,6 +94,32 @@ async def test_a_trigger_runs_once_also_while_paused(board: Board) -> None:
         board.may_end.set()
         (at,) = await eventually(lambda: ran(board, made), bool, "run")
     assert await causes(board, made, [at, at + timedelta(hours=1), None]) == ["manual", "schedule", "manual"]
+
+
+async def test_a_trigger_whose_answer_was_lost_can_be_asked_for_again(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await board.make()
+    trigger = TemporalSchedules.trigger
+
+    async def lost(self: TemporalSchedules, *arguments: Any) -> None:
+        await trigger(self, *arguments)
+        raise RPCError("connection lost", RPCStatusCode.UNAVAILABLE, b"")
+
+    async def ask() -> int:
+        path = f"/api/v1/schedules/{made['id']}/trigger"
+        return (await board.http.post(path, headers={"Idempotency-Key": "once"})).status_code
+
+    monkeypatch.setattr(TemporalSchedules, "trigger", lost)
+    assert await ask() == 503
+    monkeypatch.undo()
+    await eventually(lambda: running(board, made), bool, "running")
+    assert await ask() == 202
+    async with board.working():
+        await eventually(lambda: running(board, made), lambda going_on: not going_on, "over")
+    described = await board.described(made)
+    assert described is not None
+    assert (described.info.num_actions, described.info.num_actions_skipped_overlap) == (1, 0)
 
 
 async def test_a_backfill_runs_each_due_time_one_after_the_other(board: Board) -> None:
@@ -134,7 +165,7 @@ async def test_nobody_at_work_for_three_due_times_makes_one_run_and_says_what_pa
 
 async def test_due_times_that_passed_without_a_run_are_told_once(board: Board) -> None:
     made = await board.make(paused=True)
-    before = await board.scheduler.describe(id_of(made))
+    before = await board.scheduler.temporal.describe(id_of(made))
     assert before is not None
     since = moment(before.info.create_time)
     for seen in (Observation(since, overlapped=1), Observation(since, overlapped=1, missed=3)):

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
+from temporalio.api.workflowservice.v1 import DescribeScheduleResponse
 from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
@@ -28,6 +29,7 @@ from redraft.domain.schedules.changes import delete_schedule, update_schedule
 from redraft.store.ids import new_id
 from redraft.store.tables import Schedule as Row
 from runtime.client import connect
+from runtime.schedule_calls import TemporalSchedules
 from runtime.schedule_protos import Mark, mark_of, temporal_id
 from runtime.schedules import Scheduler
 from tests.api.probe import client_of
@@ -233,15 +235,17 @@ async def test_a_replica_that_falls_behind_and_is_killed_leaves_nothing_old(boar
     class Killed(Exception):
         pass
 
-    class FallsBehind(Scheduler):
-        async def _update(self, row: Row, described: Any) -> bool:
-            assert (row.revision, await mark_of(described.schedule, board.client.data_converter)) == (2, Mark(1, False))
+    class FallsBehind(TemporalSchedules):
+        async def update(self, row: Row, described: DescribeScheduleResponse) -> None:
+            assert (row.revision, await mark_of(described.schedule, self.converter)) == (2, Mark(1, False))
             await board.change(made, jitterSeconds=2)
-            await super()._update(row, described)
+            await super().update(row, described)
             raise Killed
 
+    scheduler = board.scheduler
+    scheduler.temporal = FallsBehind(board.client, board.settings)
     with pytest.raises(Killed):
-        await FallsBehind(board.client, board.db, board.settings).settle(board.customer.id, id_of(made))
+        await scheduler.settle(board.customer.id, id_of(made))
     assert await board.mark(made) == Mark(3, False)
     await agree(board, made)
 
@@ -262,9 +266,9 @@ async def test_a_schedule_whose_row_is_gone_is_deleted(board: Board) -> None:
 
     await eventually(listed, {temporal_id(ours), temporal_id(theirs)}.issubset, "listed")
     await board.reconcile()
-    assert await board.scheduler.describe(ours) is None
-    assert await board.scheduler.describe(theirs) is not None
-    assert await board.scheduler.describe(id_of(made)) is not None
+    assert await board.scheduler.temporal.describe(ours) is None
+    assert await board.scheduler.temporal.describe(theirs) is not None
+    assert await board.scheduler.temporal.describe(id_of(made)) is not None
     await board.client.get_schedule_handle(temporal_id(theirs)).delete()
 
 
@@ -312,7 +316,7 @@ async def test_what_is_encrypted_is_compared_as_text_and_a_new_key_is_used_at_on
         seen = []
         for _ in range(2):
             await scheduler.settle(board.customer.id, id_of(made))
-            seen.append(await scheduler.describe(id_of(made)))
+            seen.append(await scheduler.temporal.describe(id_of(made)))
         assert seen[0] == seen[1]  # there was nothing to be changed the second time
         assert seen[0] is not None
         start = seen[0].schedule.action.start_workflow

@@ -45,6 +45,11 @@ def record_ask(session: AsyncSession, schedule: Schedule, ask: Ask) -> datetime:
     return at
 
 
+def was_asked(schedule: Schedule, ask_id: UUID) -> bool:
+    """Return whether a request is remembered."""
+    return any(old["id"] == str(ask_id) for old in schedule.asked)
+
+
 def cause_of(schedule: Schedule, due_at: datetime | None) -> Cause:
     """Return why a run that is due at a moment came to be. Without one, somebody started its workflow by hand."""
     if due_at is None:

@@ -17,10 +17,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.domain.access import Principal
 from redraft.domain.commit import lock_prompt
 from redraft.domain.errors import Kind, RedraftError, conflict, invalid
-from redraft.domain.outbox import emit
 from redraft.domain.schedules.checks import check_budget_right, check_conditions, check_settings, settings_of_action
 from redraft.domain.schedules.reading import get_schedule
 from redraft.domain.schedules.records import Action, ActionSettings, Conditions, Timing, timing_of
+from redraft.domain.schedules.revising import PROMPT_DELETED, revise, tell
 from redraft.domain.schedules.timing import check_timing
 from redraft.settings import Settings
 from redraft.store.database import run_sql
@@ -28,7 +28,6 @@ from redraft.store.tables import Prompt, Schedule
 from redraft.store.tables.base import now
 
 KINDS = frozenset({"cron", "interval", "calendar"})
-PROMPT_DELETED = "the prompt was deleted"
 _ONE_CREATION = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
 
 
@@ -80,7 +79,7 @@ async def create_schedule(
     )
     session.add(schedule)
     await session.flush()
-    await _tell(session, schedule, "schedule.created", principal.actor)
+    await tell(session, schedule, "schedule.created", principal.actor)
     return schedule
 
 
@@ -143,7 +142,7 @@ async def update_schedule(
     topic = "schedule.updated"
     if differs == {"paused"}:
         topic = "schedule.paused" if update.paused else "schedule.resumed"
-    await _change(session, schedule, topic, principal.actor, new)
+    await revise(session, schedule, topic, principal.actor, new)
     return schedule
 
 
@@ -185,7 +184,7 @@ def _merged(timing: Timing, given: dict[str, Any]) -> Timing:
 async def pause_schedule(session: AsyncSession, schedule_id: UUID, note: str, actor: str) -> Schedule:
     """Pause a schedule, with a reason for whoever looks at it; what runs already runs on."""
     schedule = await get_schedule(session, schedule_id, for_update=True)
-    await _change(session, schedule, "schedule.paused", actor, {"paused": True, "pause_note": note})
+    await revise(session, schedule, "schedule.paused", actor, {"paused": True, "pause_note": note})
     return schedule
 
 
@@ -193,51 +192,15 @@ async def resume_schedule(session: AsyncSession, schedule_id: UUID, actor: str) 
     """Take up a paused schedule. Raises CONFLICT when its prompt was deleted."""
     schedule = await get_schedule(session, schedule_id, for_update=True)
     await _refuse_without_prompt(session, schedule)
-    await _change(session, schedule, "schedule.resumed", actor, {"paused": False, "pause_note": ""})
+    await revise(session, schedule, "schedule.resumed", actor, {"paused": False, "pause_note": ""})
     return schedule
 
 
 async def delete_schedule(session: AsyncSession, schedule_id: UUID, actor: str) -> Schedule:
     """Delete a schedule softly; its runs and what they started stay."""
     schedule = await get_schedule(session, schedule_id, for_update=True)
-    await _change(session, schedule, "schedule.deleted", actor, {"deleted_at": now()})
+    await revise(session, schedule, "schedule.deleted", actor, {"deleted_at": now()})
     return schedule
-
-
-async def pause_schedules_of_deleted(session: AsyncSession, prompt_id: UUID) -> None:
-    """Pause the schedules of a prompt that was deleted."""
-    statement = (
-        select(Schedule)
-        .join(Prompt, col(Prompt.id) == Schedule.prompt_id)
-        .where(
-            Schedule.prompt_id == prompt_id,
-            col(Prompt.deleted_at).is_not(None),
-            col(Schedule.deleted_at).is_(None),
-        )
-        .order_by(col(Schedule.id))
-        .with_for_update(of=Schedule)
-    )
-    for schedule in list(await session.exec(statement)):
-        new = {"paused": True, "pause_note": schedule.pause_note if schedule.paused else PROMPT_DELETED}
-        await _change(session, schedule, "schedule.paused", "", new)
-
-
-async def take_over_pause(session: AsyncSession, schedule_id: UUID, revision: int, paused: bool, note: str) -> None:
-    """Take over that somebody paused or resumed the schedule in Temporal, unless the row has changed meanwhile."""
-    schedule = await get_schedule(session, schedule_id, for_update=True)
-    if schedule.revision != revision:
-        return
-    topic = "schedule.paused" if paused else "schedule.resumed"
-    new = {"paused": paused, "pause_note": note if paused else ""}
-    await _change(session, schedule, topic, "Temporal", new)
-
-
-async def raise_revision(session: AsyncSession, schedule_id: UUID, above: int) -> None:
-    """Put the row ahead of a revision that Temporal has but the row never had: the database was restored."""
-    schedule = await get_schedule(session, schedule_id, for_update=True)
-    if schedule.revision <= above:
-        schedule.revision = above + 1
-        session.add(schedule)
 
 
 async def refuse_deleted_prompt(session: AsyncSession, schedule_id: UUID) -> Schedule:
@@ -251,28 +214,3 @@ async def _refuse_without_prompt(session: AsyncSession, schedule: Schedule) -> N
     prompt = await session.get_one(Prompt, schedule.prompt_id)
     if prompt.deleted_at is not None:
         raise conflict("STATE_INVALID", f"{PROMPT_DELETED}; its schedules stay paused")
-
-
-async def _change(session: AsyncSession, schedule: Schedule, topic: str, actor: str, new: dict[str, Any]) -> None:
-    """Set values, if any differs, as the next revision, and tell."""
-    if all(getattr(schedule, name) == value for name, value in new.items()):
-        return
-    for name, value in new.items():
-        setattr(schedule, name, value)
-    schedule.revision += 1
-    schedule.updated_at = now()
-    session.add(schedule)
-    await session.flush()
-    await _tell(session, schedule, topic, actor)
-
-
-async def _tell(session: AsyncSession, schedule: Schedule, topic: str, actor: str) -> None:
-    await emit(
-        session,
-        schedule.customer_id,
-        topic,
-        schedule.id,
-        prompt_id=schedule.prompt_id,
-        revision=schedule.revision,
-        actor=actor,
-    )
