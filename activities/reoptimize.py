@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.inputs import optimization_input, proposal_input
+from activities.inputs import console_url, optimization_input, proposal_input
 from activities.opening import open_optimization
 from redraft.domain import proposals
 from redraft.domain.errors import RedraftError
@@ -103,6 +103,7 @@ class ReoptimizeActivities:
             prompt_id=schedule.prompt_id,
             action=schedule.action,
             audits_started=run.audits_started,
+            console_url=console_url(self._settings, "schedules", schedule.id),
         )
         if run.proposal_id is not None:
             state.proposal = proposal_input(self._settings, run.customer_id, run.proposal_id, resume=True)

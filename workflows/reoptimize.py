@@ -18,7 +18,7 @@ from temporalio.exceptions import ActivityError, TimeoutError, WorkflowAlreadySt
 
 with workflow.unsafe.imports_passed_through():
     from activities.reoptimize import ReoptimizeActivities
-    from workflows import attributes
+    from workflows import attributes, details
     from workflows.ids import optimization_workflow_id, proposal_workflow_id
     from workflows.optimizations import OptimizationWorkflow
     from workflows.options import database_options
@@ -50,7 +50,7 @@ class ReoptimizeWorkflow:
         if state.status == "running":
             state = self._take(await self._do(ReoptimizeActivities.sample, ref, "Sample conversations for audits"))
         if state.status == "running":
-            await self._wait_for_audits(ref, state.audits_started)
+            await self._wait_for_audits(ref, state)
             state = self._take(await self._do(ReoptimizeActivities.decide, ref, "Look at the conditions, and start"))
         await self._start(start.customer_id, state)
         return RunSummary(
@@ -67,11 +67,12 @@ class ReoptimizeWorkflow:
         request = BeginRun(customer_id=start.customer_id, schedule_id=start.schedule_id, due_at=due_at)
         return await self._do(ReoptimizeActivities.begin, request, "Record that the schedule is due")
 
-    async def _wait_for_audits(self, ref: RunRef, audits: int) -> None:
+    async def _wait_for_audits(self, ref: RunRef, state: RunState) -> None:
         """Wait, at most an hour: the activity is retried, ever less often, until every audit has ended."""
+        audits = state.audits_started
         if not audits:
             return
-        workflow.set_current_details(f"Waiting for {audits} audits of sampled conversations.")
+        details.show(f"Waiting for **{audits}** audits of sampled conversations.", state.console_url)
         options = database_options(f"Wait for {audits} audits") | {
             "schedule_to_close_timeout": GREATEST_WAIT,
             "retry_policy": RetryPolicy(
@@ -119,7 +120,7 @@ class ReoptimizeWorkflow:
             [attributes.STATUS.value_set(state.status), attributes.PROMPT.value_set(str(state.prompt_id))]
         )
         reason = f" ({state.reason})" if state.reason else ""
-        workflow.set_current_details(f"**{state.status}**{reason}\n\n{state.message}")
+        details.show(f"**{state.status}**{reason}\n\n{state.message}", state.console_url)
         return state
 
 

@@ -50,6 +50,7 @@ class RunState(BaseModel):
     prompt_id: UUID
     action: str
     audits_started: int = 0
+    console_url: str = ""
     proposal: ProposalInput | None = None
     optimization: OptimizationInput | None = None
 

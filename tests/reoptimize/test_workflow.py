@@ -70,7 +70,7 @@ async def test_a_condition_that_is_not_met_leaves_its_reason(here: World) -> Non
 
 async def test_when_every_condition_holds_a_proposal_starts_once_and_waits_for_a_person(here: World) -> None:
     prompt = await here.prompt()
-    worst, *_ = await judged(here, prompt, 1, 3, 2)
+    await judged(here, prompt, 1, 3, 2)
     schedule = await make_schedule(here, prompt, min_new_audits=3, mean_score_below=3.0)
     summary = await due(here, schedule)
     assert summary.status == "started"
@@ -79,8 +79,8 @@ async def test_when_every_condition_holds_a_proposal_starts_once_and_waits_for_a
     assert (run.proposal_id, proposal.schedule_id) == (proposal.id, schedule.id)
     assert proposal.created_by == "schedule nightly"
     proposal = await here.until(proposal.id, "completed")
-    parent = await here.client.get_workflow_handle(proposal.workflow_id).describe()
-    assert parent.parent_id == run.workflow_id
+    child = await here.client.get_workflow_handle(proposal.workflow_id).describe()
+    assert child.parent_id == run.workflow_id
 
     second = await due(here, schedule)
     assert (second.status, second.reason) == ("skipped", "SOMETHING_OPEN")
@@ -88,7 +88,6 @@ async def test_when_every_condition_holds_a_proposal_starts_once_and_waits_for_a
     third = await due(here, schedule)
     assert (third.status, third.reason) == ("skipped", "TOO_FEW_NEW_AUDITS")
     assert len(await proposals_of(here, prompt)) == 1
-    assert worst.id is not None
 
 
 async def test_only_what_is_new_since_the_last_start_counts_as_new(here: World) -> None:
