@@ -146,6 +146,8 @@ async def test_no_more_audits_are_requested_than_the_budget_can_reserve_at_once(
     poor = await begun(quiet, await make_schedule(quiet, prompt, "audit", budget_usd="0.05"))
     await poor.sample(price="0.1")
     assert ((await poor.decide()).status, (await poor.decide()).reason) == ("skipped", "BUDGET_SPENT")
+    broke = await begun(quiet, await make_schedule(quiet, prompt, "audit", budget_usd="0"))
+    assert (await broke.sample(price="0")).audits_started == 0
 
 
 async def test_a_prompt_that_moves_while_its_conversations_are_audited_is_left_alone(quiet: World) -> None:
@@ -190,3 +192,11 @@ async def test_a_run_whose_workflow_is_gone_is_settled_by_the_reconciler(quiet: 
     assert (await steps.decide()).status == "failed"  # and that is final
     async with quiet.db.tenant(quiet.customer_id) as session:
         assert len(list(await session.exec(select(Audit)))) == 1
+
+
+async def test_two_schedules_that_sample_one_prompt_at_once_have_no_conversation_audited_twice(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    await calls(quiet, prompt, *[True] * 6)
+    both = [await begun(quiet, await make_schedule(quiet, prompt, "audit")) for _ in range(2)]
+    runs = await asyncio.gather(*(steps.sample() for steps in both))
+    assert sorted(run.audits_started for run in runs) == [0, 6]

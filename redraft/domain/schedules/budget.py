@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.budgets import accounts, budget_of, committed_usd, refuse_when_spent, this_month
+from redraft.domain.budgets import BudgetSpent, accounts, budget_of, committed_usd, refuse_when_spent, this_month
 
 
 async def left_usd(
@@ -15,8 +15,13 @@ async def left_usd(
 ) -> Decimal | None:
     """Return what is left of the schedule's budget and of its customer's, whichever is less; None: no limit.
 
-    `default_budget`: USD per month of a customer without a budget of its own, None for no limit.
+    It is 0 when no call could start. `default_budget`: USD per month of a customer without a budget of its own, None
+    for no limit.
     """
+    try:
+        await refuse_when_nothing_left(session, customer_id, schedule_id, default_budget)
+    except BudgetSpent:
+        return Decimal(0)
     left = []
     for account in accounts(customer_id, schedule_id, this_month()):
         budget = await budget_of(session, account, default_budget)

@@ -51,7 +51,7 @@ async def decide(
     The prompt is locked, so that of two schedules only one finds nothing open. A run that has ended is left as it is,
     which is why a repeated call starts nothing twice.
     """
-    run, schedule, prompt = await enter(session, run_id)
+    run, schedule, prompt = await enter(session, run_id, prompt_locked=True)
     if run.status != "running":
         return run
     version = await current_version(session, prompt)
@@ -130,7 +130,7 @@ async def _start(
 async def _open_proposal(
     session: AsyncSession, schedule: Schedule, run: ScheduleRun, version: PromptVersion, opener: Opener
 ) -> UUID:
-    audit_ids = await worst_audits(session, version.id, await last_start(session, schedule.id))
+    audit_ids = await worst_audits(session, version, await last_start(session, schedule.id))
     if not audit_ids:
         message = f"version {version.number} has no completed audit to make it from"
         raise RedraftError(Kind.CONFLICT, "NO_EVIDENCE", message)

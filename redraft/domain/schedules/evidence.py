@@ -20,10 +20,12 @@ from redraft.store.tables import Optimization, PromptVersion, Proposal
 _AUDITS = text(
     "select count(*) as audits, avg((evaluation->>'overall_score')::numeric) as mean,"
     " count(*) filter (where cast(:since as timestamptz) is null or coalesce(updated_at, created_at) > :since) as new"
-    " from audits where prompt_version_id = :version and status = 'completed' and deleted_at is null"
+    " from audits where prompt_id = :prompt and prompt_version_id = :version and status = 'completed'"
+    "   and deleted_at is null"
 )
 _WORST = text(
-    "select id from audits where prompt_version_id = :version and status = 'completed' and deleted_at is null"
+    "select id from audits where prompt_id = :prompt and prompt_version_id = :version and status = 'completed'"
+    "   and deleted_at is null"
     " order by (cast(:since as timestamptz) is null or coalesce(updated_at, created_at) > :since) desc,"
     "   (evaluation->>'overall_score')::int, created_at desc, id limit :greatest"
 )
@@ -31,7 +33,7 @@ _WORST = text(
 
 async def observe(session: AsyncSession, version: PromptVersion, since: datetime | None) -> Observed:
     """Return what is known of a prompt's current version; `since`: when the schedule last started something."""
-    audits = (await run_sql(session, _AUDITS, version=version.id, since=since)).one()
+    audits = (await run_sql(session, _AUDITS, prompt=version.prompt_id, version=version.id, since=since)).one()
     previous = await _previous(session, version)
     outcomes = await outcomes_of(session, [version.id] if previous is None else [version.id, previous.id])
     proposals, optimizations = await _open(session, version.prompt_id)
@@ -72,7 +74,7 @@ async def _open(session: AsyncSession, prompt_id: UUID) -> tuple[int, int]:
     return (await session.exec(proposals)).one(), (await session.exec(optimizations)).one()
 
 
-async def worst_audits(session: AsyncSession, version_id: UUID, since: datetime | None) -> list[UUID]:
+async def worst_audits(session: AsyncSession, version: PromptVersion, since: datetime | None) -> list[UUID]:
     """Return the audits of a version to make a proposal from: the new ones first, of those the worst first."""
-    where = {"version": version_id, "since": since, "greatest": GREATEST_AUDIT_SET}
+    where = {"prompt": version.prompt_id, "version": version.id, "since": since, "greatest": GREATEST_AUDIT_SET}
     return list((await run_sql(session, _WORST, **where)).scalars())

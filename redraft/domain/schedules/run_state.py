@@ -81,14 +81,19 @@ def obstacle_to(run: ScheduleRun, schedule: Schedule, prompt: Prompt) -> Obstacl
     return None
 
 
-async def enter(session: AsyncSession, run_id: UUID) -> tuple[ScheduleRun, Schedule, Prompt]:
-    """Return a run, its schedule and its prompt for the next step; run and prompt are locked, in this order.
+async def enter(
+    session: AsyncSession, run_id: UUID, *, prompt_locked: bool = False
+) -> tuple[ScheduleRun, Schedule, Prompt]:
+    """Return a run, its schedule and its prompt for the next step. The run is locked, the prompt if asked for.
 
     A run that must not go on is skipped here, so look at its status. Raises NOT_FOUND.
     """
     run = await lock_run(session, run_id)
     schedule = await session.get_one(Schedule, run.schedule_id)
-    prompt = await lock_prompt(session, schedule.prompt_id, deleted_too=True)
+    if prompt_locked:
+        prompt = await lock_prompt(session, schedule.prompt_id, deleted_too=True)
+    else:
+        prompt = await session.get_one(Prompt, schedule.prompt_id)
     if run.status == "running" and (obstacle := obstacle_to(run, schedule, prompt)):
         await settle(session, run, "skipped", *obstacle)
     return run, schedule, prompt

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.commit import current_version
-from redraft.domain.errors import RedraftError
+from redraft.domain.errors import Kind, RedraftError
 from redraft.domain.live.documents import outcome_of
 from redraft.domain.live.figures import ALL_DAYS
 from redraft.domain.schedules.budget import left_usd
@@ -44,6 +44,7 @@ class Looked:
     without_conversation: int = 0
 
 
+_ONE_SAMPLE = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
 _FIRST_DAY = text("select min(day) from version_figures where prompt_version_id = :version and day > :all_days")
 _NEWEST = text(
     "select t.id, t.success, t.status, t.message_count, exists (select from audits a where a.trace_id = t.id"
@@ -65,6 +66,8 @@ async def request_audits(
     run, schedule, prompt = await enter(session, run_id)
     if run.status != "running" or "sample" in run.saw:
         return run
+    # Not the prompt's own lock, which people who decide would wait for.
+    await run_sql(session, _ONE_SAMPLE, subject=f"schedule-sample:{prompt.id}")
     version = await current_version(session, prompt)
     looked = await _look(session, version)
     size = settings_of(schedule).sample_size
@@ -82,7 +85,7 @@ async def request_audits(
             "withoutConversation": looked.without_conversation,
             "unaudited": {outcome: len(ids) for outcome, ids in looked.candidates.items()},
             "taken": dict.fromkeys(OUTCOMES, 0) | Counter(outcomes[trace_id] for trace_id in audits),
-            "notAffordable": len(drawn) - len(audits),
+            "notAffordable": len(drawn) - len(affordable),
             "auditIds": [str(audit_id) for audit_id in audits.values()],
         },
     }
@@ -118,7 +121,9 @@ async def _affordable(
     """Return the beginning of a sample whose audits can all be reserved at once, so that no budget fails one."""
     if left is None:
         return drawn
-    fitting = []
+    fitting: list[UUID] = []
+    if left <= 0:  # not even what costs nothing is begun then
+        return fitting
     for trace_id in drawn:
         trace = await find_trace(session, trace_id)
         left -= greatest_cost(trace.messages if trace is not None else [])
@@ -136,10 +141,11 @@ async def _request(
     for trace_id in sorted(traces):  # everybody who locks several traces does so in this order
         draft = AuditDraft(trace_id, id=derived_id("schedule-audit", run.id, trace_id), schedule_id=run.schedule_id)
         try:
-            async with session.begin_nested():
-                audit = await create_audit(session, run.customer_id, draft, default_budget)
-        except RedraftError:
-            continue
+            audit = await create_audit(session, run.customer_id, draft, default_budget)
+        except RedraftError as refused:
+            if refused.kind == Kind.INVALID:
+                continue
+            raise  # a budget was spent at this very moment: the next attempt of this step looks at it first
         audits[trace_id] = audit.id
     return audits
 
