@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import logging
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from redraft.domain.access import new_key_secret
 from redraft.logs import configure_logging, redact
+from runtime.faults import DiscreetFaults
+from workflows.contracts import OpenProposal
 
 TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 
@@ -88,3 +94,31 @@ def test_an_error_is_told_with_its_causes_but_not_with_what_was_sent(capsys: pyt
     assert "number" in inner["message"]
     assert any("test_logs.py" in frame for frame in outer["frames"])
     assert "CANARY" not in str(line)
+
+
+class Work(ActivityInboundInterceptor):
+    """An activity that logs and fails."""
+
+    def __init__(self) -> None: ...
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        structlog.get_logger("redraft.core").info("working")
+        logging.getLogger("some.library").warning("slow")
+        raise ZeroDivisionError
+
+
+async def test_what_an_activity_logs_names_its_workflow_and_its_customer_and_no_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    request = OpenProposal(customer_id=uuid4(), proposal_id=uuid4(), prompt_id=uuid4(), audit_ids=[], actor="CANARY")
+    given = ExecuteActivityInput(fn=print, args=[request], executor=None, headers={})
+    environment = ActivityEnvironment()
+    with pytest.raises(ApplicationError):
+        await environment.run(DiscreetFaults().intercept_activity(Work()).execute_activity, given)
+    structlog.get_logger("redraft.core").info("afterwards")
+    *lines, after = written(capsys)
+    assert [line["event"] for line in lines] == ["working", "slow", "activity_failed"]
+    ids = (str(request.customer_id), environment.info.workflow_id)
+    assert {(line["customer_id"], line["workflow_id"]) for line in lines} == {ids}
+    assert "CANARY" not in str(lines)
+    assert not {"customer_id", "workflow_id"} & set(after)

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from api.credentials import QUERY_NAMES
 from api.dependencies import AppState, NewId, Principal, Reader, State, TenantSession, Writer
 from api.errors.status import NEEDS_BUDGET
 from api.routing import Router
@@ -80,8 +81,10 @@ async def list_all_runs(
     prompt_id = await _agent_of(session, agent) if agent is not None else None
     runs, total = await list_runs(session, prompt_id, status, page_size, (page - 1) * page_size)
 
+    here = request.url.remove_query_params(QUERY_NAMES)  # whoever follows an address brings a credential
+
     def at(number: int) -> str:
-        return str(request.url.include_query_params(page=number))
+        return str(here.include_query_params(page=number))
 
     return PageOfRuns(
         count=total,

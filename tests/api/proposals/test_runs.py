@@ -162,6 +162,17 @@ async def test_runs_are_listed_in_pages_and_in_bulk(bench: Bench) -> None:
         assert (await bench.send("GET", f"/{nobody}/")).status_code == 404
 
 
+@pytest.mark.parametrize("name", ["token", "accesskey"])
+async def test_addresses_of_pages_hold_no_credential(bench: Bench, customer: CustomerFixture, name: str) -> None:
+    for _ in range(3):
+        await bench.run()
+    params = {name: customer.key, "page": "2", "page_size": "1", "status": "completed"}
+    page = answered(await bench.me.http.get(f"{RUNS}/", params=params), 200)
+    assert [dict(httpx.URL(page[way]).params) for way in ("previous", "next")] == [
+        {"page": number, "page_size": "1", "status": "completed"} for number in ("1", "3")
+    ]
+
+
 async def test_a_review_corrects_the_run_and_what_it_counted(
     bench: Bench, database: Database, customer: CustomerFixture
 ) -> None:
