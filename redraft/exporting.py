@@ -1,4 +1,4 @@
-"""Everything of one customer as JSON lines: AIs with their versions, calls, audits, proposals, decisions.
+"""Everything of one customer as JSON lines: AIs with their versions, calls, audits, runs, proposals, decisions.
 
 Fields have the names of the API. What was deleted is left out, and what belongs to a deleted AI with it.
 """
@@ -14,9 +14,11 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.proposals import audit_ids_of
+from redraft.domain.runs.evidence import runs_of
+from redraft.domain.runs.transcript import Turn, text_of
 from redraft.domain.traces import is_call
 from redraft.store.database import Database, run_sql
-from redraft.store.tables import Audit, Decision, Prompt, PromptVersion, Proposal, Trace
+from redraft.store.tables import Audit, Decision, Prompt, PromptVersion, Proposal, Run, Trace
 
 CHUNK = 100
 _NAMES = {
@@ -34,7 +36,7 @@ _NAMES = {
 }
 _LEFT_OUT = {"customer_id", "deleted_at"}
 _NUMBERS = ("started_at", "ended_at", "duration_us", "success", "outcome", "total_tokens", "cost_usd", "agent")
-_OF_CALLS = ("prompt_id", "message_count", "erased_at", "trace_metadata", "messages", "text_digest", "parts")
+_OF_CALLS = ("kind", "prompt_id", "message_count", "erased_at", "trace_metadata", "messages", "text_digest", "parts")
 # Whoever reads the lines may take their time.
 _PATIENTLY = text("set local idle_in_transaction_session_timeout = 0")
 
@@ -44,7 +46,7 @@ async def export(db: Database, customer_id: UUID) -> AsyncIterator[dict[str, Any
     snapshot = Database(db.engine.execution_options(isolation_level="REPEATABLE READ"))
     async with snapshot.tenant(customer_id) as session:
         await run_sql(session, _PATIENTLY)
-        for kind in (_ais, _calls, _audits, _proposals, _decisions):
+        for kind in (_ais, _calls, _audits, _runs, _proposals, _decisions):
             async for record in kind(session):
                 yield record
 
@@ -104,10 +106,26 @@ async def _audits(session: AsyncSession) -> AsyncIterator[dict[str, Any]]:
         yield _record("audit", audit)
 
 
+async def _runs(session: AsyncSession) -> AsyncIterator[dict[str, Any]]:
+    async for (run,) in _rows(session, _of_ais(select(Run), Run)):
+        said = run.content.get("transcript_object") or []
+        columns = {
+            "kind": "run",
+            "id": run.number,
+            "agent": str(run.prompt_id),
+            "aicall_id": str(run.trace_id),
+            "transcript": text_of([Turn.model_validate(turn) for turn in said]),
+            "timestamp": run.created_at.isoformat(),
+        }
+        yield run.content | columns | run.model_dump(mode="json", include={"status", "evaluation_status", "success"})
+
+
 async def _proposals(session: AsyncSession) -> AsyncIterator[dict[str, Any]]:
     async for (proposal,) in _rows(session, _of_ais(select(Proposal), Proposal)):
         audits = (await audit_ids_of(session, proposal.id))[proposal.id]
-        yield _record("proposal", proposal) | {"audit_ids": [str(audit_id) for audit_id in audits]}
+        runs = (await runs_of(session, proposal.id))[proposal.id]
+        evidence = {"audit_ids": [str(audit_id) for audit_id in audits], "run_ids": [run.number for run in runs]}
+        yield _record("proposal", proposal) | evidence
 
 
 async def _decisions(session: AsyncSession) -> AsyncIterator[dict[str, Any]]:

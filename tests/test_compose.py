@@ -118,6 +118,14 @@ def test_commands_and_settings_exist(name: str) -> None:
     assert {variable for variable in _environment(name) if variable.startswith("REDRAFT_")} <= settings
 
 
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_metrics_are_for_a_scraper_inside_the_network(name: str) -> None:
+    environment = _environment(name)
+    assert (environment["REDRAFT_METRICS_HOST"], environment["REDRAFT_METRICS_PORT"]) == ("0.0.0.0", "9464")  # noqa: S104
+    assert {"DATABASE_URL", "TEMPORAL_ADDRESS"} <= set(environment)
+    assert "ports" not in SERVICES[name]
+
+
 def test_a_stopping_worker_has_time_to_finish() -> None:
     assert _seconds(SERVICES["worker"]["stop_grace_period"]) > Settings.model_fields["graceful_shutdown_s"].default
 

@@ -15,7 +15,7 @@ from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.strict_json import parse_json
 
 CALL, AI = "call", "ai"
-OTHER_KINDS = ("audit", "proposal", "decision")
+OTHER_KINDS = ("audit", "run", "proposal", "decision")
 """What else `redraft export` writes; an import passes it over."""
 _ENVELOPE = (
     "kind",

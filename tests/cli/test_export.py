@@ -12,6 +12,9 @@ from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.drafts import FinishedDraft, store_draft
 from redraft.domain.prompts import delete_prompt
 from redraft.domain.proposals import DecisionRequest, ProposalRequest, decide, open_proposal
+from redraft.domain.runs.improve import ImproveRequest, queue_proposal
+from redraft.domain.runs.records import RunDraft, create_run
+from redraft.domain.runs.transcript import Turn
 from redraft.domain.traces import TraceDraft, delete_trace, record_trace
 from redraft.store.database import Database
 from redraft.store.ids import new_id
@@ -57,6 +60,36 @@ async def test_everything_of_a_customer_is_in_it(cli: Cli, database: Database, c
     assert proposed["applied_prompt_history_id"] == ai["versions"][1]["id"] == ai["current_prompt_history_id"]
     assert (created["action"], accepted["action"], accepted["subject_id"]) == ("create", "accept", str(proposal.id))
     assert str(customer.id) not in result.out
+
+
+async def test_runs_are_in_it_and_the_proposal_made_from_them(
+    cli: Cli, database: Database, customer: CustomerFixture, tmp_path: Path
+) -> None:
+    prompt = await make_ai(database, customer, "one")
+    turns = [Turn(role="Main Agent", content="Done.", timestamp="00:01")]
+    async with database.tenant(customer.id) as session:
+        content = {"transcript_object": [turns[0].model_dump()], "error_message": "It hung up.", "trace_id": "call-42"}
+        run = await create_run(session, customer.id, RunDraft(prompt.id, success=False, turns=turns, content=content))
+        await queue_proposal(session, ImproveRequest(new_id(), customer.id, (run.number,), "tester", "workflow"))
+    file = tmp_path / "acme.jsonl"
+    await cli("export", "--customer", "acme", "--output", str(file))
+    records = {record["kind"]: record for record in lines(file.read_text())}
+    assert (
+        records["run"].items()
+        >= {
+            "id": 1,
+            "agent": str(prompt.id),
+            "status": "completed",
+            "success": False,
+            "trace_id": "call-42",
+            "transcript": "[00:01] Main Agent: Done.",
+            "error_message": "It hung up.",
+            "aicall_id": str(run.trace_id),
+        }.items()
+    )
+    assert (records["proposal"]["run_ids"], records["proposal"]["audit_ids"]) == ([1], [])
+    again = await cli("import", str(file), "--customer", "acme")
+    assert (again.code, again.out.splitlines()[-1]) == (0, "0 calls added, 1 recorded before, 4 lines of other kinds.")
 
 
 async def test_import_reads_an_export_back(cli: Cli, database: Database, make: Any, tmp_path: Path) -> None:
