@@ -19,6 +19,7 @@ from console import application as console
 from console.errors import error_page
 from redraft.domain.entering import Gate
 from redraft.domain.rates import RateLimiter
+from redraft.domain.webhooks.secrets import Vault
 from redraft.logs import configure_logging
 from redraft.settings import Settings
 from redraft.settings import settings as settings_of_process
@@ -41,6 +42,7 @@ async def make_state(settings: Settings, client: Client | None) -> AppState:
         temporal=TemporalGateway(client, database, settings),
         requests=RateLimiter(database, settings.rate_limit_per_minute),
         logins=RateLimiter(database, settings.login_limit_per_minute, greatest_chunk=1),
+        vault=Vault(database, settings),
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
 from redraft.domain.rates import RateLimiter
+from redraft.domain.webhooks.secrets import Vault
 from redraft.settings import Settings
 from redraft.store.database import Database
 
@@ -25,6 +26,7 @@ class AppState:
     temporal: TemporalGateway
     requests: RateLimiter
     logins: RateLimiter
+    vault: Vault
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server stops: streams end then, because the server waits for whatever is open."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, PositiveFloat, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KIB = 1024
@@ -112,6 +113,28 @@ class Settings(BaseSettings):
     event_days: int | None = Field(
         default=None, ge=1, le=36_500, description="Days events stay in the log; none = for ever."
     )
+    webhook_retry_s: tuple[PositiveFloat, ...] = Field(
+        default=(5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400),
+        max_length=50,
+        description="Seconds from each failed attempt of a webhook to the next.",
+    )
+    webhook_timeout_s: float = Field(default=15.0, gt=0, le=300, description="Seconds one request of a webhook may take.")
+    webhook_networks: tuple[str, ...] = Field(
+        default=(), description="Networks (CIDR) that webhooks may reach although they are not public, also over http."
+    )
+    webhook_rotation_hours: int = Field(
+        default=24, ge=0, le=720, description="Hours that a webhook's secret signs on after a new one was made."
+    )
+    webhook_delivery_days: int = Field(
+        default=30, ge=1, le=3_650, description="Days that ended deliveries stay in a webhook's log."
+    )
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _known_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            ip_network(text)  # its ValueError says what is wrong
+        return texts
 
     # Optimizations
     exploratory_delta: float = Field(default=0.20, gt=0, lt=1, description="Error guarantee of mode exploratory.")

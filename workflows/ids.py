@@ -20,6 +20,11 @@ def optimization_workflow_id(optimization_id: UUID) -> str:
     return f"optimization-{optimization_id}"
 
 
+def webhook_workflow_id(delivery_id: UUID) -> str:
+    """Return the workflow id of a webhook's delivery."""
+    return f"webhook-{delivery_id}"
+
+
 def watch_workflow_id(watch_id: UUID) -> str:
     """Return the workflow id of a watch."""
     return f"watch-{watch_id}"

@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from workflows.contracts import ModelLimits
-    from workflows.queues import model_queue
+    from workflows.queues import model_queue, webhook_queue
 
 # A database that is away comes back: these are tried for a day.
 DATABASE_RETRY = RetryPolicy(
@@ -50,6 +50,18 @@ def model_options(limits: ModelLimits, summary: str) -> dict[str, Any]:
             non_retryable_error_types=["PayloadsTooLarge"],
         ),
         "summary": summary,
+    }
+
+
+def webhook_options(attempt_s: float, summary: str) -> dict[str, Any]:
+    """Return the options of an activity that sends one webhook: on its own queue, tried again until it is recorded.
+
+    What the endpoint answers is a result. Only trouble of ours, a database away or a worker that died, is retried here.
+    """
+    return {
+        **database_options(summary),
+        "task_queue": webhook_queue(workflow.info().task_queue),
+        "start_to_close_timeout": timedelta(seconds=attempt_s),
     }
 
 

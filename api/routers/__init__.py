@@ -24,6 +24,7 @@ from api.routers import (
     traces,
     usage,
     users,
+    webhooks,
 )
 from api.routing import Router
 
@@ -45,6 +46,7 @@ ROUTERS: list[Router] = [
     optimizations.router,
     schedules.router,
     events.router,
+    webhooks.router,
     dashboard_prompts.router,
     traces.router,
     otlp.router,

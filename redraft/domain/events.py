@@ -173,6 +173,8 @@ _PREFIXES = {
     "schedule": "sched",
     "run": "schedrun",
     "watch": "watch",
+    "webhook": "webhook",
+    "delivery": "delivery",
 }
 
 

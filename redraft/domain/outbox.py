@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.topics import TOPICS, UnknownTopic, topic_named
+from redraft.domain.webhooks.fanout import fan_out
 from redraft.store.database import run_sql
 from redraft.store.tables import Event, OutboxEvent
 
@@ -36,6 +37,12 @@ RELAYED = frozenset(
 """The topics that something has to be done about. Those that are no topic of the log are errands only."""
 
 
+async def ask(session: AsyncSession, customer_id: UUID, topic: str, subject_id: UUID, **payload: Any) -> None:
+    """Give the relay an errand; it is woken once this transaction commits."""
+    session.add(OutboxEvent(customer_id=customer_id, topic=topic, subject_id=subject_id, payload=payload))
+    await run_sql(session, _WAKE)
+
+
 async def emit(
     session: AsyncSession,
     customer_id: UUID,
@@ -44,20 +51,26 @@ async def emit(
     *,
     prompt_id: UUID | None = None,
     **payload: Any,
-) -> None:
-    """Record that something happened; the relay, if it has to act, is woken once this transaction commits.
+) -> Event | None:
+    """Record that something happened, and return the event, None for an errand that is none.
+
+    Webhooks that want it get a delivery each. The relay, if it has to act, is woken once this transaction commits.
 
     `payload` may have the fields that the topic names; those not given are null. Raises UnknownTopic for a topic that
     is neither in the log's catalogue nor an errand, TypeError for a field that the topic does not name.
     """
     plain = {field: str(value) if isinstance(value, UUID) else value for field, value in payload.items()}
+    event = None
     if topic in TOPICS:
-        session.add(_event(customer_id, topic, subject_id, prompt_id, plain))
+        event = _event(customer_id, topic, subject_id, prompt_id, plain)
+        session.add(event)
+        if await fan_out(session, event):
+            await run_sql(session, _WAKE)
     elif topic not in RELAYED:
         raise UnknownTopic(f"there is no topic {topic!r}: describe it in redraft/domain/topics.py")
     if topic in RELAYED:  # a NOTIFY makes commits queue up, so only where somebody listens
-        session.add(OutboxEvent(customer_id=customer_id, topic=topic, subject_id=subject_id, payload=plain))
-        await run_sql(session, _WAKE)
+        await ask(session, customer_id, topic, subject_id, **plain)
+    return event
 
 
 def _event(customer_id: UUID, topic: str, subject_id: UUID, prompt_id: UUID | None, payload: dict[str, Any]) -> Event:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Subject = Literal["prompt", "proposal", "optimization", "audit", "schedule", "budget", "watch"]
+Subject = Literal["prompt", "proposal", "optimization", "audit", "schedule", "budget", "watch", "webhook"]
 ANY = "*"
+TESTED = "webhook.tested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,18 @@ _ALL = (
         "It does worse, with confidence; where the prompt says so, the previous version is restored.",
     ),
     Topic("watch.ended", "watch", _WATCH, "The watch has ended undecided; `reason` says why."),
+    Topic("webhook.created", "webhook", ("actor",), "A webhook was made."),
+    Topic("webhook.updated", "webhook", ("actor",), "Its URL, its events or its description was changed."),
+    Topic("webhook.secret_rotated", "webhook", ("actor",), "It has a new secret."),
+    Topic(
+        "webhook.disabled",
+        "webhook",
+        ("actor", "reason", "delivery_id"),
+        "It was disabled: by a person, because nothing arrives (`failing`), or because it answered 410 (`gone`).",
+    ),
+    Topic("webhook.enabled", "webhook", ("actor",), "It was enabled again."),
+    Topic("webhook.deleted", "webhook", ("actor",), "It was deleted."),
+    Topic(TESTED, "webhook", ("actor",), "A person asked for this test event; it goes to the tested webhook alone."),
 )
 TOPICS = {topic.name: topic for topic in _ALL}
 FAMILIES = tuple(dict.fromkeys(topic.family for topic in _ALL))

@@ -19,6 +19,7 @@ from redraft.store.tables.traces import (
     VersionFigures,
 )
 from redraft.store.tables.watches import Watch
+from redraft.store.tables.webhooks import Webhook, WebhookAttempt, WebhookDelivery
 
 __all__ = [
     "AccessKey",
@@ -54,5 +55,8 @@ __all__ = [
     "User",
     "Variant",
     "VersionFigures",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
     "Watch",
 ]
