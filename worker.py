@@ -21,6 +21,7 @@ from activities.proposals import DraftActivities, ProposalActivities
 from activities.reoptimize import ReoptimizeActivities
 from activities.trials import TrialActivities
 from activities.watches import WatchActivities
+from activities.webhooks import WebhookActivities
 from redraft.llm.factory import language_model
 from redraft.llm.observed import ModelMetrics
 from redraft.llm.port import LanguageModel
@@ -37,15 +38,20 @@ from runtime.starts import Starter
 from workflows.audits import AuditWorkflow
 from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
-from workflows.queues import model_queue, workflow_queue
+from workflows.queues import model_queue, webhook_queue, workflow_queue
 from workflows.reoptimize import ReoptimizeWorkflow
 from workflows.watches import WatchWorkflow
+from workflows.webhooks import WebhookDeliveryWorkflow
 
-WORKFLOWS: list[type] = [ProposalWorkflow, AuditWorkflow, OptimizationWorkflow, WatchWorkflow, ReoptimizeWorkflow]
+WORKFLOWS: list[type] = [
+    *(ProposalWorkflow, AuditWorkflow, OptimizationWorkflow),
+    *(WatchWorkflow, ReoptimizeWorkflow, WebhookDeliveryWorkflow),
+]
 # A cached workflow costs memory, an evicted one a replay of its few events when it is next needed.
 MAX_CACHED_WORKFLOWS = 500
 MAX_MODEL_CALLS = 50
 HEARD_WITHIN = timedelta(seconds=2)
+MAX_WEBHOOK_REQUESTS = 50
 RECONNECT_S = 2.0
 log = structlog.get_logger(__name__)
 
@@ -62,7 +68,7 @@ def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
 
 
 def workers(client: Client, db: Database, model: LanguageModel, settings: Settings, **options: Any) -> list[Worker]:
-    """Return the workers of this process: one for workflows and short transactions, one for model calls."""
+    """Return the workers of this process: for workflows and short transactions, model calls, webhooks."""
     proposals, audits = ProposalActivities(db, settings), AuditActivities(db)
     optimizations, trials = OptimizationActivities(db, model, settings), TrialActivities(db, model, settings)
     drafts, judges = DraftActivities(db, model, settings), JudgeActivities(db, model, settings)
@@ -115,6 +121,13 @@ def workers(client: Client, db: Database, model: LanguageModel, settings: Settin
             max_task_queue_activities_per_second=settings.llm_rate,
             **common,
         ),
+        Worker(
+            client,
+            task_queue=webhook_queue(settings.task_queue),
+            activities=[WebhookActivities(db, settings).attempt],
+            max_concurrent_activities=MAX_WEBHOOK_REQUESTS,
+            **common,
+        ),
     ]
 
 
@@ -128,7 +141,7 @@ async def running(
         Relay(db, starter, settings.relay_interval_s),
         Reconciler(db, starter, settings.reconcile_interval_s),
         Gauges(db),
-        Retention(db, settings.trace_days, settings.event_days, settings.retention_interval_s),
+        Retention(db, settings),
     ]
     async with AsyncExitStack() as stack:
         for worker in workers(client, db, model, settings, **options):

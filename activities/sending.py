@@ -20,7 +20,7 @@ from redraft.domain.webhooks.addresses import Address, Network, check_url, liter
 from redraft.domain.webhooks.deliveries import Outcome
 
 CONNECT_S = 5.0
-USER_AGENT = "Redraft-Webhooks/1"
+OUR_HEADERS = {"User-Agent": "Redraft-Webhooks/1", "Connection": "close"}
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
 
@@ -37,11 +37,17 @@ async def resolve(host: str, port: int) -> list[Address]:
 class Sender:
     """Sends requests. `allowed` networks may be reached although they are not public; one request takes `timeout_s`."""
 
-    def __init__(self, timeout_s: float, allowed: tuple[Network, ...] = (), resolve: Resolve = resolve) -> None:
+    def __init__(
+        self,
+        timeout_s: float,
+        allowed: tuple[Network, ...] = (),
+        resolve: Resolve = resolve,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._timeout_s = timeout_s
         self._allowed = allowed
         self._resolve = resolve
-        self._tls = ssl.create_default_context()
+        self._tls = tls or ssl.create_default_context()
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
         """Send one POST and say what came of it. Nothing of the answer's body is read."""
@@ -75,7 +81,9 @@ class Sender:
         """Return the addresses of a URL's host, all of which may be reached. Raises Refused."""
         literal = literal_of(url.host)
         try:
-            addresses = [literal] if literal is not None else await self._resolve(url.host, port_of(url))
+            addresses = (
+                [literal] if literal is not None else await self._resolve(url.raw_host.decode("ascii"), port_of(url))
+            )
         except (OSError, UnicodeError) as error:
             raise Refused("the host's name has no address") from error
         if not addresses:
@@ -95,8 +103,8 @@ class Sender:
                 "POST",
                 url.copy_with(host=str(address)),
                 content=body,
-                headers={"User-Agent": USER_AGENT, **headers, "Host": url.netloc.decode("ascii"), "Connection": "close"},
-                extensions={"sni_hostname": url.host},
+                headers={**OUR_HEADERS, **headers, "Host": url.netloc.decode("ascii")},
+                extensions={"sni_hostname": url.raw_host.decode("ascii")},
             )
             response = await client.send(request, stream=True, follow_redirects=False)
             await response.aclose()

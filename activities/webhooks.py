@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
+from activities.heartbeat import beating
 from activities.sending import Sender
 from redraft.domain.clock import written_time
 from redraft.domain.events import as_document
@@ -42,7 +43,8 @@ class WebhookActivities:
             begun = await begin_attempt(session, ref.delivery_id)
         if isinstance(begun, Progress):
             return _state(begun)
-        outcome = await self._send(begun)
+        async with beating():
+            outcome = await self._send(begun)
         async with self._db.tenant(ref.customer_id) as session:
             return _state(await finish_attempt(session, begun.attempt_id, outcome, self._delays))
 

@@ -118,7 +118,9 @@ class Settings(BaseSettings):
         max_length=50,
         description="Seconds from each failed attempt of a webhook to the next.",
     )
-    webhook_timeout_s: float = Field(default=15.0, gt=0, le=300, description="Seconds one request of a webhook may take.")
+    webhook_timeout_s: float = Field(
+        default=15.0, gt=0, le=300, description="Seconds one request of a webhook may take."
+    )
     webhook_networks: tuple[str, ...] = Field(
         default=(), description="Networks (CIDR) that webhooks may reach although they are not public, also over http."
     )

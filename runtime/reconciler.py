@@ -18,7 +18,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from redraft.domain.optimizations import open_records
 from redraft.domain.proposals import OPEN_STATES
 from redraft.domain.schedules.run_state import settle_lost
+from redraft.domain.webhooks.deliveries import pending_deliveries
 from redraft.store.database import Database, run_sql
+from redraft.store.ids import ZERO_ID
 from redraft.store.tables import (
     Audit,
     IdempotencyKey,
@@ -34,7 +36,13 @@ from redraft.store.tables.base import now
 from runtime.client import register_search_attributes
 from runtime.schedules import Scheduler
 from runtime.starts import Starter
-from workflows.ids import audit_workflow_id, optimization_workflow_id, proposal_workflow_id, watch_workflow_id
+from workflows.ids import (
+    audit_workflow_id,
+    optimization_workflow_id,
+    proposal_workflow_id,
+    watch_workflow_id,
+    webhook_workflow_id,
+)
 
 GRACE = timedelta(seconds=10)  # a record this young may just be starting its workflow
 LOST_CALL_AFTER = timedelta(hours=1)
@@ -49,11 +57,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenRecord:
-    """A record that should have a running workflow."""
+    """A record that should have a running workflow; `prompt_id` is zero for what belongs to no prompt."""
 
     customer_id: UUID
     id: UUID
-    prompt_id: UUID
+    prompt_id: UUID = ZERO_ID
 
 
 class Reconciler:
@@ -87,6 +95,7 @@ class Reconciler:
             proposals, audits = await _open_proposals(session), await _open_audits(session)
             optimizations, watches = await _open_optimizations(session), await _open_watches(session)
             runs = await _open_runs(session)
+            deliveries = [OpenRecord(*row) for row in await pending_deliveries(session, now() - GRACE)]
             await _clean(session)
         brought_back = await self._restart_lost("ProposalWorkflow", proposals, proposal_workflow_id, self._proposal)
         brought_back += await self._restart_lost("AuditWorkflow", audits, audit_workflow_id, self._audit)
@@ -94,6 +103,9 @@ class Reconciler:
             "OptimizationWorkflow", optimizations, optimization_workflow_id, self._optimization
         )
         brought_back += await self._restart_lost("WatchWorkflow", watches, watch_workflow_id, self._watch)
+        brought_back += await self._restart_lost(
+            "WebhookDeliveryWorkflow", deliveries, webhook_workflow_id, self._delivery
+        )
         await self._settle_lost(runs)
         await self._scheduler.reconcile()
         return brought_back
@@ -106,6 +118,9 @@ class Reconciler:
 
     async def _watch(self, record: OpenRecord) -> None:
         await self._starter.start_watch(record.customer_id, record.id, record.prompt_id)
+
+    async def _delivery(self, record: OpenRecord) -> None:
+        await self._starter.deliver_webhook(record.customer_id, record.id)
 
     async def _audit(self, record: OpenRecord) -> None:
         await self._starter.start_audit(record.customer_id, record.id, record.prompt_id)

@@ -17,8 +17,9 @@ from redraft.domain.optimizations import open_on_moved_basis
 from redraft.domain.outbox import CHANNEL
 from redraft.domain.proposals import OPEN_STATES, UNFINISHED_STATES
 from redraft.domain.schedules.revising import pause_schedules_of_deleted
+from redraft.domain.webhooks.fanout import REQUESTED
 from redraft.store.database import Database
-from redraft.store.tables import Audit, OutboxEvent, Prompt, Proposal, ProposalAudit, ProposalRun
+from redraft.store.tables import Audit, OutboxEvent, Prompt, Proposal, ProposalAudit, ProposalRun, WebhookDelivery
 from redraft.store.tables.base import now
 from runtime.schedules import Scheduler
 from runtime.starts import Starter
@@ -44,6 +45,7 @@ class Relay:
             "audit.requested": self._audit_requested,
             "run.withdrawn": self._run_withdrawn,
             "proposal.queued": self._proposal_queued,
+            REQUESTED: self._webhook_requested,
             "schedule.created": self._schedule_changed,
             "schedule.updated": self._schedule_changed,
             "schedule.paused": self._schedule_changed,
@@ -174,6 +176,13 @@ class Relay:
             proposal = await session.get(Proposal, event.subject_id)
         if proposal is not None and proposal.status in OPEN_STATES:
             await self._starter.start_queued_proposal(event.customer_id, proposal.id, proposal.prompt_id)
+
+    async def _webhook_requested(self, event: OutboxEvent) -> None:
+        async with self._db.tenant(event.customer_id) as session:
+            delivery = await session.get(WebhookDelivery, event.subject_id)
+        if delivery is not None and delivery.status == "pending":
+            again = bool(event.payload.get("again"))
+            await self._starter.deliver_webhook(event.customer_id, delivery.id, again=again)
 
     async def _audit_requested(self, event: OutboxEvent) -> None:
         async with self._db.tenant(event.customer_id) as session:

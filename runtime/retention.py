@@ -8,6 +8,8 @@ import structlog
 
 from redraft.domain.events import expire_events
 from redraft.domain.live.retention import keep_retention
+from redraft.domain.webhooks.deliveries import expire_deliveries
+from redraft.settings import Settings
 from redraft.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -16,21 +18,20 @@ log = structlog.get_logger(__name__)
 class Retention:
     """Runs in every worker: what one of them has locked, the others pass over."""
 
-    def __init__(self, db: Database, default_days: int | None, event_days: int | None, interval_s: float) -> None:
+    def __init__(self, db: Database, settings: Settings) -> None:
         self._db = db
-        self._default_days = default_days
-        self._event_days = event_days
-        self._interval_s = interval_s
+        self._settings = settings
 
     async def run(self) -> None:
         """Keep the retention until cancelled; trouble is logged and tried again."""
         while True:
             try:
-                gone = await keep_retention(self._db, self._default_days)
+                gone = await keep_retention(self._db, self._settings.trace_days)
                 if gone:
                     log.info("traces_expired", traces=gone)
-                if gone := await expire_events(self._db, self._event_days):
+                if gone := await expire_events(self._db, self._settings.event_days):
                     log.info("events_expired", events=gone)
+                await expire_deliveries(self._db, self._settings.webhook_delivery_days)
             except Exception:
                 log.exception("retention_failed")
-            await asyncio.sleep(self._interval_s)
+            await asyncio.sleep(self._settings.retention_interval_s)

@@ -20,12 +20,23 @@ from redraft.settings import Settings
 from workflows import attributes
 from workflows.audits import AuditWorkflow
 from workflows.contracts import AuditRef
-from workflows.ids import audit_workflow_id, optimization_workflow_id, proposal_workflow_id, watch_workflow_id
+from workflows.ids import (
+    audit_workflow_id,
+    optimization_workflow_id,
+    proposal_workflow_id,
+    watch_workflow_id,
+    webhook_workflow_id,
+)
 from workflows.optimizations import OptimizationWorkflow
 from workflows.proposals import ProposalWorkflow
 from workflows.queues import workflow_queue
 from workflows.watch_contracts import WatchRef
 from workflows.watches import WatchWorkflow
+from workflows.webhook_contracts import DeliveryRef
+from workflows.webhooks import WebhookDeliveryWorkflow
+
+RECORDING_S = 20.0
+"""What an attempt of a webhook may take beside its request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,21 @@ class Starter:
             id=audit_workflow_id(audit_id),
             static_summary="Audit of one call",
             **self._options(customer_id, prompt_id),
+        )
+
+    async def deliver_webhook(self, customer_id: UUID, delivery_id: UUID, *, again: bool = False) -> None:
+        """See that a delivery's workflow runs; `again`: one that waits for its next attempt waits no longer."""
+        await self.client.start_workflow(
+            WebhookDeliveryWorkflow.run,
+            DeliveryRef(
+                customer_id=customer_id,
+                delivery_id=delivery_id,
+                attempt_s=self.settings.webhook_timeout_s + RECORDING_S,
+            ),
+            id=webhook_workflow_id(delivery_id),
+            static_summary="Delivery of one event to one webhook",
+            start_signal="send_again" if again else None,
+            **self._options(customer_id, None),
         )
 
     async def start_watch(self, customer_id: UUID, watch_id: UUID, prompt_id: UUID) -> None:

@@ -62,6 +62,7 @@ def webhook_options(attempt_s: float, summary: str) -> dict[str, Any]:
         **database_options(summary),
         "task_queue": webhook_queue(workflow.info().task_queue),
         "start_to_close_timeout": timedelta(seconds=attempt_s),
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
     }
 
 

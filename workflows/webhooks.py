@@ -32,7 +32,7 @@ class WebhookDeliveryWorkflow:
             if state.status == "pending":
                 await self._wait(state.wait_s)
             elif not self._asked:
-                return state.status
+                return str(state.status)
 
     @workflow.signal(description="Do not wait for the next attempt: somebody asked for the event to be sent again.")
     def send_again(self) -> None:

@@ -21,7 +21,9 @@ from redraft.store.tables import Optimization, Trial, Variant
 
 T = TypeVar("T")
 R = TypeVar("R")
-Prefix = Literal["prompt", "opt", "var", "persona", "trial", "scenario", "watch", "sched", "schedrun", "evt", "webhook", "delivery"]
+Prefix = Literal[
+    "prompt", "opt", "var", "persona", "trial", "scenario", "watch", "sched", "schedrun", "evt", "webhook", "delivery"
+]
 GREATEST_LIMIT = 100
 GREATEST_PERSONAS = 20
 GREATEST_IMPROVEMENTS = 20

@@ -23,7 +23,7 @@ ADMIN_WRITES = (*ADMIN_ONLY, "/v1.0/accesskeys")
 
 def needed(method: str, path: str) -> Scope:
     """Return the scope that the contract asks for."""
-    if path.startswith("/v1.0/users"):
+    if path.startswith(("/v1.0/users", "/api/v1/webhooks")):
         return Scope.ADMIN
     if method == "GET":
         return Scope.READ

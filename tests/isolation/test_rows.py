@@ -31,6 +31,7 @@ TABLES = sorted(set(SQLModel.metadata.tables) - MACHINERY)
 # among it, because retention deletes them.
 CUSTOMERS_OWN = sorted(
     {"prompts", "prompt_versions", "audits", "runs", "proposals", "proposal_audits", "proposal_runs", "decisions"}
+    | {"webhooks", "webhook_attempts"}
     | {"optimizations", "variants", "trials", "personas", "scenarios"}
     | {"schedules", "schedule_runs"}
 )

@@ -23,6 +23,7 @@ from redraft.domain.live.rows import SpanRow
 from redraft.domain.live.usage import record_usage
 from redraft.domain.prompts import PromptDraft, create_prompt
 from redraft.domain.traces import TraceDraft, find_trace, record_trace
+from redraft.settings import Settings
 from redraft.store.database import Database, run_sql
 from redraft.store.tables import Customer
 from redraft.store.tables.base import now
@@ -191,7 +192,7 @@ async def until_gone(line: Line) -> None:
 async def test_the_worker_does_it(database: Database, customer: CustomerFixture) -> None:
     line = await a_line(database, customer)
     await line.record(line.report(OLD))
-    task = asyncio.create_task(Retention(database, 30, None, 3600.0).run())
+    task = asyncio.create_task(Retention(database, Settings(trace_days=30)).run())
     try:
         await until_gone(line)
     finally:

@@ -20,6 +20,7 @@ from tests.support.voipbin import Caller
 UNKNOWN = "11111111-1111-1111-1111-111111111111"
 # Bodies that say enough to get past validation, where `{}` does not.
 BODIES: dict[str, dict[str, Any]] = {
+    "create_webhook": {"url": "https://hooks.invalid/redraft", "events": ["proposal.*"]},
     "edit_proposal": {"proposed_prompt": "Be kind."},
     "create_a_scenario": {"name": "Two", "situation": "You are two.", "goal": "A table is booked."},
     "backfill_a_schedule": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"},
@@ -28,7 +29,7 @@ PLAN = {"maxTrials": 10, "maxTurns": 6, "maxCalls": 100, "maxCostUsd": 1.0}
 PARAMETERS = (
     *("ai_id", "history_id", "aicall_id", "audit_id", "proposal_id", "user_id", "key_id"),
     *("prompt_id", "persona_id", "scenario_id", "optimization_id", "run_id", "schedule_id"),
-    *("name", "trace_id", "version", "event_id"),
+    *("name", "trace_id", "version", "event_id", "webhook_id", "delivery_id"),
 )
 UNKNOWN_IDS = {**dict.fromkeys(PARAMETERS, UNKNOWN), "version": "1", "run_id": "4711"}
 """An id that nobody has, for every parameter of a path."""
@@ -71,6 +72,7 @@ async def one_of_each(http: httpx.AsyncClient, customer: CustomerFixture, databa
         "version": "1",
         "trace_id": (await caller.a_call(ai))["id"],
         "event_id": await _an_event(database, customer, ai),
+        **await _a_webhook(http, customer),
     }
     assert set(ids) == set(PARAMETERS)
     return ids
@@ -89,6 +91,14 @@ async def _a_proposal(database: Database, customer: CustomerFixture, ai: dict[st
     async with database.tenant(customer.id) as session:
         session.add(proposal)
     return proposal.id
+
+
+async def _a_webhook(http: httpx.AsyncClient, customer: CustomerFixture) -> dict[str, str]:
+    """Make a webhook that was tested; nobody is at its URL."""
+    made = await http.post("/api/v1/webhooks", json=BODIES["create_webhook"], headers=customer.headers)
+    webhook_id = made.json()["id"]
+    sent = await http.post(f"/api/v1/webhooks/{webhook_id}/test", headers=customer.headers)
+    return {"webhook_id": webhook_id, "delivery_id": sent.json()["id"]}
 
 
 async def _an_event(database: Database, customer: CustomerFixture, ai: dict[str, Any]) -> str:

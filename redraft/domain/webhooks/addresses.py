@@ -6,6 +6,7 @@ network we run in is the second check, of the very addresses that a connection i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -17,11 +18,13 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 GREATEST_URL = 2_000
 HTTPS_PORT, HTTP_PORT = 443, 80
-FIRST_FREE_PORT = 1024
+FIRST_FREE_PORT, GREATEST_PORT = 1024, 65_535
+_NAME = re.compile(rb"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 # Where clouds answer with credentials: never, whatever the settings allow. Azure's is a public address.
 METADATA: tuple[Address, ...] = tuple(
-    ip_address(text) for text in ("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "168.63.129.16", "100.100.100.200")
+    ip_address(text)
+    for text in ("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "168.63.129.16", "100.100.100.200")
 )
 # Not public although `is_global` may say so, which depends on the patch release of Python: networks that lead to others
 # (IPv4 in IPv6, translators, tunnels), multicast, and those that the registries reserve.
@@ -60,15 +63,15 @@ def check_url(text: str, allowed: tuple[Network, ...] = ()) -> httpx.URL:
     url = _parsed(text)
     if url.scheme != "https" and not (url.scheme == "http" and allowed):
         raise _wrong("must begin with https://")
-    if not url.host:
+    literal = literal_of(url.host)
+    if literal is None and not _NAME.fullmatch(url.raw_host):
         raise _wrong("must name a host")
     if url.userinfo:
         raise _wrong("must not have a user name or password in it; requests are signed")
     if url.fragment:
         raise _wrong("must not have a fragment (#…)")
-    if port_of(url) not in (HTTPS_PORT, HTTP_PORT) and port_of(url) < FIRST_FREE_PORT:
-        raise _wrong(f"must have port {HTTPS_PORT}, or one from {FIRST_FREE_PORT} on")
-    literal = literal_of(url.host)
+    if port_of(url) not in (HTTPS_PORT, HTTP_PORT) and not FIRST_FREE_PORT <= port_of(url) <= GREATEST_PORT:
+        raise _wrong(f"must have port {HTTPS_PORT}, or one from {FIRST_FREE_PORT} to {GREATEST_PORT}")
     if literal is not None and not may_reach(literal, allowed):
         raise _wrong("must lead to a public address")
     return url

@@ -1,7 +1,7 @@
 """Deliveries: one event on its way to one endpoint, attempt by attempt.
 
-At least once: an attempt is on record before its request is sent, and what came of it afterwards. Whoever dies in between
-leaves an attempt without an end, and the next one sends the same message id again.
+At least once: an attempt is on record before its request is sent, and what came of it afterwards. Whoever dies in
+between leaves an attempt without an end, and the next one sends the same message id again.
 Locks are taken in the order delivery, webhook.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import func, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,11 +21,17 @@ from redraft.domain.outbox import ask, emit
 from redraft.domain.topics import TESTED
 from redraft.domain.webhooks.fanout import REQUESTED
 from redraft.domain.webhooks.records import disable, get_webhook
+from redraft.store.database import Database, run_sql
 from redraft.store.tables import Event, Webhook, WebhookAttempt, WebhookDelivery
 from redraft.store.tables.base import now
 
+BATCH = 1_000
 GONE = 410
 JITTER = 0.1
+_EXPIRE = text(
+    "delete from webhook_deliveries where id in (select id from webhook_deliveries"
+    " where status <> 'pending' and created_at < :before order by created_at limit :size)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +153,7 @@ async def redeliver(session: AsyncSession, webhook_id: UUID, delivery_id: UUID) 
     delivery.status, delivery.delivered_at, delivery.next_attempt_at = "pending", None, None
     delivery.round, delivery.round_started_at = delivery.round + 1, now()
     session.add(delivery)
-    await ask(session, delivery.customer_id, REQUESTED, delivery.id)
+    await ask(session, delivery.customer_id, REQUESTED, delivery.id, again=True)
     return delivery
 
 
@@ -204,6 +210,17 @@ async def pending_deliveries(session: AsyncSession, before: datetime) -> list[tu
         WebhookDelivery.status == "pending", col(WebhookDelivery.created_at) < before
     )
     return [(customer_id, delivery_id) for customer_id, delivery_id in await session.exec(statement)]
+
+
+async def expire_deliveries(db: Database, days: int, *, batch: int = BATCH) -> int:
+    """Delete ended deliveries older than `days` with their attempts, in small transactions; return how many went."""
+    before, total = now() - timedelta(days=days), 0
+    while True:
+        async with db.system() as session:
+            gone = int((await run_sql(session, _EXPIRE, before=before, size=batch)).rowcount)
+        total += gone
+        if gone < batch:
+            return total
 
 
 async def _lock(session: AsyncSession, delivery_id: UUID) -> WebhookDelivery | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,7 +19,9 @@ async def fan_out(session: AsyncSession, event: Event) -> bool:
     statement = select(Webhook.id, Webhook.events).where(
         Webhook.customer_id == event.customer_id, Webhook.disabled_reason == "", col(Webhook.deleted_at).is_(None)
     )
-    wanted = [webhook_id for webhook_id, patterns in await session.exec(statement) if _wants(webhook_id, patterns, event)]
+    wanted = [
+        webhook_id for webhook_id, patterns in await session.exec(statement) if _wants(webhook_id, patterns, event)
+    ]
     for webhook_id in wanted:
         delivery = WebhookDelivery(customer_id=event.customer_id, webhook_id=webhook_id, event_id=event.id)
         session.add(delivery)
@@ -25,7 +29,7 @@ async def fan_out(session: AsyncSession, event: Event) -> bool:
     return bool(wanted)
 
 
-def _wants(webhook_id: object, patterns: list[str], event: Event) -> bool:
+def _wants(webhook_id: object, patterns: Sequence[str], event: Event) -> bool:
     """Tell whether a webhook gets an event: a test goes to the tested one alone, which hears nothing else of itself."""
     about_itself = webhook_id == event.subject_id
     if event.topic == TESTED or about_itself:

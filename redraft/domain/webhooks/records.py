@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import func
@@ -18,7 +18,7 @@ from redraft.domain.topics import ANY
 from redraft.domain.webhooks.addresses import Network, check_url
 from redraft.domain.webhooks.secrets import SecretBox, new_secret
 from redraft.store.ids import new_id
-from redraft.store.tables import Event, Webhook
+from redraft.store.tables import Webhook
 from redraft.store.tables.base import now
 
 GREATEST_NUMBER = 20
@@ -45,7 +45,12 @@ class WithSecret:
 
 
 async def create_webhook(
-    session: AsyncSession, customer_id: UUID, draft: WebhookDraft, actor: str, box: SecretBox, allowed: tuple[Network, ...]
+    session: AsyncSession,
+    customer_id: UUID,
+    draft: WebhookDraft,
+    actor: str,
+    box: SecretBox,
+    allowed: tuple[Network, ...],
 ) -> WithSecret:
     """Make a webhook with a secret. Raises INVALID naming the field, TOO_MANY_WEBHOOKS."""
     url = str(check_url(draft.url, allowed))
@@ -172,5 +177,5 @@ async def rotate_secret(
     return WithSecret(webhook, secret)
 
 
-async def _say(session: AsyncSession, webhook: Webhook, topic: str, actor: str, **facts: object) -> Event | None:
-    return await emit(session, webhook.customer_id, topic, webhook.id, actor=actor, **facts)
+async def _say(session: AsyncSession, webhook: Webhook, topic: str, actor: str, **facts: Any) -> None:
+    await emit(session, webhook.customer_id, topic, webhook.id, actor=actor, **facts)

@@ -55,8 +55,8 @@ __all__ = [
     "User",
     "Variant",
     "VersionFigures",
+    "Watch",
     "Webhook",
     "WebhookAttempt",
     "WebhookDelivery",
-    "Watch",
 ]
