@@ -22,10 +22,17 @@ from tests.replay.stories import STORIES
 from tests.support.experiments import SMALL
 from tests.support.fake_gemini import FakeGemini
 from tests.support.stack import postgres_server, temporal_server
+from tests.support.webhooks import HERE
 from tests.support.worlds import eventually, world
 
-# The queue that a deployment has, looks a second apart, experiments of a few cells.
-FAST: dict[str, Any] = {"task_queue": "redraft", "watch_interval_s": 0.5, **SMALL}
+# The queue that a deployment has, looks a second apart, experiments of a few cells, webhooks to this machine.
+FAST: dict[str, Any] = {
+    "task_queue": "redraft",
+    "watch_interval_s": 0.5,
+    "webhook_networks": HERE,
+    "webhook_retry_s": (0.2, 3_600.0),
+    **SMALL,
+}
 HISTORIES = Path(__file__).with_name("histories")
 
 

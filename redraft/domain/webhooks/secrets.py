@@ -56,7 +56,7 @@ class SecretBox:
         """Return a secret. Raises UnreadableSecret."""
         try:
             return self._cipher.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], webhook_id.bytes).decode()
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise UnreadableSecret from error
 
 

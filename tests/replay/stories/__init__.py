@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tests.replay.stories import audits, optimizations, proposals, schedules, watches
+from tests.replay.stories import audits, optimizations, proposals, schedules, watches, webhooks
 from tests.support.worlds import World
 
 Story = Callable[[World], Awaitable[str]]
@@ -14,4 +14,5 @@ STORIES: tuple[Story, ...] = (
     *optimizations.STORIES,
     *watches.STORIES,
     *schedules.STORIES,
+    *webhooks.STORIES,
 )
