@@ -20,6 +20,12 @@ from tests.support.worlds import World, new_customer
 CELLS = 120
 """Of an experiment, per arm: an experiment without an early end takes 240 trials."""
 
+WEBHOOKS = {
+    "REDRAFT_WEBHOOK_NETWORKS": '["127.0.0.1/32"]',
+    "REDRAFT_WEBHOOK_RETRY_S": str([0.5] * 50),
+    "REDRAFT_WEBHOOK_TIMEOUT_S": "10",
+}
+
 
 @pytest.fixture(scope="session")
 def model_server() -> Iterator[FakeGemini]:
@@ -33,7 +39,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, model_server: FakeGemin
     """PostgreSQL, Temporal, API and worker as processes."""
     folder: Path = tmp_path_factory.mktemp("machine")
     folder.chmod(0o755)  # PostgreSQL runs as another account when the tests run as root
-    with machine(folder, model_server.url, REDRAFT_VALIDATION_CELLS=str(CELLS)) as running:
+    with machine(folder, model_server.url, REDRAFT_VALIDATION_CELLS=str(CELLS), **WEBHOOKS) as running:
         yield running
 
 
