@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from sqlmodel import select
+from sqlmodel import col, select
 from temporalio import activity, workflow
 from temporalio.client import Client, ScheduleDescription, ScheduleHandle
 from temporalio.common import SearchAttributeKey
@@ -161,14 +161,13 @@ class Board:
         return await Relay(self.db, Starter(self.client, self.settings), 1.0).deliver_due()
 
     async def clear(self) -> None:
-        """Take what is left out of Temporal: an interval would go on for ever."""
+        """Delete what is left: an interval would go on for ever."""
         async with self.db.tenant(self.customer.id) as session:
-            rows = [row.id for row in await session.exec(select(Schedule))]
-        for schedule_id in rows:
-            try:
-                await self.client.get_schedule_handle(temporal_id(schedule_id)).delete()
-            except RPCError:
-                continue
+            left = list(await session.exec(select(Schedule).where(col(Schedule.deleted_at).is_(None))))
+            for row in left:
+                row.deleted_at = row.created_at
+        for row in left:
+            await self.scheduler.settle(self.customer.id, row.id)
 
     # ------------------------------------------------------------------------------------------ what is started
 

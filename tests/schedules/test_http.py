@@ -125,9 +125,11 @@ async def test_each_wrong_field_is_named_with_what_would_be_right(board: Board) 
     assert (await board.http.get(SCHEDULES)).json()["pagination"]["total"] == 0
 
 
-async def test_the_least_interval_is_a_setting_for_every_kind(board: Board, settings: Settings) -> None:
+async def test_the_least_interval_is_a_setting_for_every_kind(
+    board: Board, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert Settings.model_fields["schedule_min_interval_s"].default == 60
-    settings.schedule_min_interval_s = 3600
+    monkeypatch.setattr(settings, "schedule_min_interval_s", 3600)
     for fields, said in (
         ({"interval": {"everySeconds": 3599}}, "interval.everySeconds: must be from 3,600"),
         ({"cron": ["*/30 * * * *"]}, "cron.0: is due more often than every 3,600 seconds"),
@@ -138,8 +140,10 @@ async def test_the_least_interval_is_a_setting_for_every_kind(board: Board, sett
     await board.make(cron=["0 * * * *"])
 
 
-async def test_a_customer_has_so_many_schedules_at_most(board: Board, settings: Settings) -> None:
-    settings.max_schedules = 2
+async def test_a_customer_has_so_many_schedules_at_most(
+    board: Board, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "max_schedules", 2)
     first, _ = [await board.make() for _ in range(2)]
     said = refused(await board.http.post(SCHEDULES, json=board.body()), 409, "CONFLICT")
     assert said == "there are 2 schedules already, which is the most; delete one"
@@ -333,7 +337,7 @@ async def test_while_temporal_is_slow_a_change_is_kept_and_a_run_refused(
     board: Board, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await board.make()
-    settings.temporal_timeout_s = 0.001
+    monkeypatch.setattr(settings, "temporal_timeout_s", 0.001)
     refused(await board.post(made, "trigger"), 503, "UNAVAILABLE")
     monkeypatch.setattr("api.schedules.QUICKLY_S", 0.0001)
     changed = await board.change(made, cron=["0 7 1 1 *"])
