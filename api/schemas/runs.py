@@ -187,6 +187,7 @@ class RunPatch(RunFields):
             content=run.content | self.content(),
             turns=self.turns(),
             duration_ms=self.duration_ms(),
+            started_at=self.executed_at,
         )
 
 

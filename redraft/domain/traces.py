@@ -25,7 +25,7 @@ from redraft.domain.live.bounds import (
 )
 from redraft.domain.live.documents import Document, digest_of
 from redraft.domain.live.figures import Changes, Counted
-from redraft.domain.live.ingest import Report, ingest
+from redraft.domain.live.ingest import Report, ingest, prepare_move
 from redraft.domain.live.rows import UPDATE_TRACES, Text, time_text, trace_values, whole_of, write
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page
@@ -205,8 +205,9 @@ async def amend_trace(
 ) -> Trace:
     """Correct a recorded conversation: what is given counts from now on, whatever was reported before.
 
-    `changes` are fields of `redraft.domain.live.documents.Document` (success, outcome, status, ended_at, duration_us,
-    total_tokens, cost_usd, agent), None to forget what was known. The figures of its versions change with it.
+    `changes` are fields of `redraft.domain.live.documents.Document` (success, outcome, status, started_at,
+    ended_at, duration_us, total_tokens, cost_usd, agent), None to forget what was known. The figures of its versions
+    change with it, also the day it counts for.
     `messages` replace those that are there, None leaves them. Raises NOT_FOUND.
     """
     await lock_key(session, trace_id)
@@ -220,6 +221,8 @@ async def amend_trace(
         kept = Text(said, trace.trace_metadata, len(said), digest_of(said, trace.trace_metadata))
         changes["text"] = kept.digest
     after = replace(before, **changes)
+    if after.started_at != before.started_at:
+        await prepare_move(session, customer_id, trace_id, after.started_at)
     values = trace_values(trace.id, trace.kind, after, (after,), kept, trace.created_at)
     await write(session, UPDATE_TRACES, customer_id, [{**values, "was_at": time_text(trace.started_at)}])
     figures = Changes()

@@ -184,6 +184,12 @@ async def ensure_partitions(session: AsyncSession, moments: Iterable[datetime]) 
     await run_sql(session, _ENSURE_PARTITIONS, months=list[date](months))
 
 
+async def prepare_move(session: AsyncSession, customer_id: UUID, trace_id: UUID, started_at: datetime) -> None:
+    """Let a trace's row be written with another start: its key tells where it is. The caller holds the key."""
+    await ensure_partitions(session, [started_at])
+    await run_sql(session, _SET_STARTS, customer=customer_id, ids=[trace_id], starts=[started_at])
+
+
 def _starts(reports: Iterable[Report]) -> Iterable[datetime]:
     for report in reports:
         yield report.document.started_at

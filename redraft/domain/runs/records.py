@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import RedraftError, invalid, not_found
+from redraft.domain.live.bounds import check_start
 from redraft.domain.prompts import PromptWithVersion, prompt_by_alias
 from redraft.domain.runs.transcript import Turn
 from redraft.domain.traces import (
@@ -69,6 +70,8 @@ async def create_run(session: AsyncSession, customer_id: UUID, draft: RunDraft) 
     run_id = draft.id or new_id()
     if (made := await session.get(Run, run_id)) is not None:
         return made
+    if draft.started_at is not None:
+        check_start("executed_at", draft.started_at)
     prompt = await _prompt_of(session, draft.agent)
     await run_sql(session, _ONE_AT_A_TIME, subject=f"runs:{customer_id}")
     number = ((await session.exec(select(func.max(Run.number)).where(Run.customer_id == customer_id))).one() or 0) + 1
@@ -183,7 +186,7 @@ async def list_runs(
 
 @dataclass(frozen=True, slots=True)
 class RunChange:
-    """What to change in a run. `turns` None: the transcript stays."""
+    """What to change in a run. `turns`, `duration_ms`, `started_at` None: they stay."""
 
     status: str
     evaluation_status: str | None
@@ -191,6 +194,7 @@ class RunChange:
     content: dict[str, Any]
     turns: Sequence[Turn] | None = None
     duration_ms: float | None = None
+    started_at: datetime | None = None
 
 
 async def update_run(session: AsyncSession, run: Run, change: RunChange) -> Run:
@@ -207,6 +211,11 @@ async def update_run(session: AsyncSession, run: Run, change: RunChange) -> Run:
         changes["status"] = _ENDED.get(change.status, "running")
         if change.duration_ms is not None:
             changes["duration_us"] = round(change.duration_ms * 1_000)
+        if change.started_at is not None:
+            started_at = check_start("executed_at", change.started_at)
+            changes["started_at"] = started_at
+            if trace.ended_at is not None:
+                changes["ended_at"] = trace.ended_at + (started_at - trace.started_at)
     messages = None if change.turns is None or trace.kind != "run" else messages_of(change.turns)
     await amend_trace(session, run.customer_id, run.trace_id, messages=messages, **changes)
     return run

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 from sqlmodel import select
 
+from redraft.domain.traces import find_trace
 from redraft.store.database import Database
 from redraft.store.tables import VersionFigures
 from tests.api.proposals.conftest import PROMPT, Desk
@@ -185,6 +187,31 @@ async def test_a_review_corrects_the_run_and_what_it_counted(
         statement = select(VersionFigures).where(VersionFigures.customer_id == customer.id)
         counted = [(row.traces, row.successes, row.failures) for row in await session.exec(statement)]
     assert set(counted) == {(1, 1, 0)}
+
+
+async def test_another_time_moves_the_day_a_run_counts_for(
+    bench: Bench, database: Database, customer: CustomerFixture
+) -> None:
+    first, second, today = "2026-01-31T23:30:00Z", "2026-02-01T00:30:00Z", datetime.now(UTC)
+    run = await bench.run(executed_at=first)
+    moved = answered(await bench.send("PATCH", "/1/", json={"executed_at": second}), 200)
+    assert {**run, "executed_at": second} == moved
+    async with database.tenant(customer.id) as session:
+        statement = select(VersionFigures).where(VersionFigures.customer_id == customer.id)
+        counted = {row.day: (row.traces, row.failures) for row in await session.exec(statement) if row.traces}
+        trace = await find_trace(session, UUID(run["trace_id"]))
+    assert counted.pop(date(2026, 2, 1)) == (1, 1)
+    assert date(2026, 1, 31) not in counted
+    assert trace is not None
+    assert (trace.started_at.isoformat(), trace.ended_at) == (
+        "2026-02-01T00:30:00+00:00",
+        trace.started_at + timedelta(seconds=42),
+    )
+    answered(await bench.me.get(f"/aicalls/{run['trace_id']}"), 200)
+    late = (today + timedelta(days=3)).isoformat()
+    for method, path in (("POST", "/"), ("PATCH", "/1/")):
+        body = {"agent": bench.agent, "executed_at": late} if method == "POST" else {"executed_at": late}
+        field_error(await bench.send(method, path, json=body), "executed_at")
 
 
 async def test_a_deleted_run_is_gone_and_its_text_too(bench: Bench) -> None:
