@@ -103,6 +103,7 @@ class ReoptimizeActivities:
             prompt_id=schedule.prompt_id,
             action=schedule.action,
             audits_started=run.audits_started,
+            wait_s=self._settings.schedule_audit_wait_s,
             console_url=console_url(self._settings, "schedules", schedule.id),
         )
         if run.proposal_id is not None:

@@ -157,6 +157,9 @@ class Settings(BaseSettings):
     schedule_min_interval_s: int = Field(
         default=60, ge=1, le=86_400, description="Least seconds between two due times of a schedule."
     )
+    schedule_audit_wait_s: float = Field(
+        default=3_600.0, gt=0, description="Seconds that a run of a schedule waits for its audits."
+    )
     max_schedules: int = Field(default=100, ge=1, description="Schedules per customer.")
 
     # Operation

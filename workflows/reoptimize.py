@@ -14,7 +14,7 @@ from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
 )
-from temporalio.exceptions import ActivityError, TimeoutError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.reoptimize import ReoptimizeActivities
@@ -33,8 +33,6 @@ with workflow.unsafe.imports_passed_through():
     )
 
 DUE_AT = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
-GREATEST_WAIT = timedelta(hours=1)
-"""For the audits of a run. What is not judged by then does not count in it."""
 
 
 @workflow.defn(name=REOPTIMIZE_WORKFLOW)
@@ -68,13 +66,13 @@ class ReoptimizeWorkflow:
         return await self._do(ReoptimizeActivities.begin, request, "Record that the schedule is due")
 
     async def _wait_for_audits(self, ref: RunRef, state: RunState) -> None:
-        """Wait, at most an hour: the activity is retried, ever less often, until every audit has ended."""
+        """Wait within bounds: the activity is retried, ever less often, until every audit has ended."""
         audits = state.audits_started
         if not audits:
             return
         details.show(f"Waiting for **{audits}** audits of sampled conversations.", state.console_url)
         options = database_options(f"Wait for {audits} audits") | {
-            "schedule_to_close_timeout": GREATEST_WAIT,
+            "schedule_to_close_timeout": timedelta(seconds=state.wait_s),
             "retry_policy": RetryPolicy(
                 initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=15)
             ),
@@ -82,9 +80,9 @@ class ReoptimizeWorkflow:
         try:
             await workflow.execute_activity_method(ReoptimizeActivities.wait_for_audits, ref, **options)
         except ActivityError as error:
-            if not isinstance(error.cause, TimeoutError):
+            # Out of time, which Temporal tells by the last attempt's failure. What is not judged yet does not count.
+            if is_cancelled_exception(error):
                 raise
-            workflow.logger.info("audits_still_under_way")
 
     async def _start(self, customer_id: UUID, state: RunState) -> None:
         """Start the workflow of the record that was opened. One that runs already, brought by the reconciler, is it."""

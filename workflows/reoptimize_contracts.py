@@ -41,7 +41,10 @@ class RunRef(BaseModel):
 
 
 class RunState(BaseModel):
-    """The run's record after an activity. What it started, at most one of the two, is to be started as a workflow."""
+    """The run's record after an activity. What it started, at most one of the two, is to be started as a workflow.
+
+    `wait_s`: how long to wait for the audits that were started, at most.
+    """
 
     run_id: UUID
     status: str
@@ -50,6 +53,7 @@ class RunState(BaseModel):
     prompt_id: UUID
     action: str
     audits_started: int = 0
+    wait_s: float = 3600
     console_url: str = ""
     proposal: ProposalInput | None = None
     optimization: OptimizationInput | None = None

@@ -135,6 +135,35 @@ async def traces(here: World, prompt: Prompt, *statuses: str) -> None:
         assert all(await ingest(session, here.customer_id, reports))
 
 
+async def test_a_success_rate_that_fell_for_sure_is_a_reason_and_the_intervals_are_kept(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    await outcomes(quiet, prompt, successes=90, failures=10)
+    await quiet.put(prompt.id, "Another text for {{restaurant}}.")
+    moved = await quiet.get(Prompt, prompt.id)
+    await outcomes(quiet, moved, successes=40, failures=60)
+    await judged(quiet, moved, 2)
+    schedule = await make_schedule(quiet, prompt, settings={"sample_size": 0}, success_worse_than_previous=True)
+    steps = await begun(quiet, schedule)
+    await steps.sample()
+    run = await steps.decide()
+    assert run.status == "started"
+    seen = run.saw["conditions"][1]["seen"]
+    assert (seen["version"]["number"], seen["previous"]["number"], seen["verdict"]) == (2, 1, "worse")
+    assert (seen["version"]["successes"], seen["previous"]["failures"]) == (40, 10)
+    assert seen["interval"][1] < 0
+
+
+async def outcomes(here: World, prompt: Prompt, *, successes: int, failures: int) -> None:
+    """Report traces of a prompt's current version that ended well or not."""
+    document = Document(
+        status="completed", started_at=now(), prompt_id=prompt.id, prompt_version_id=prompt.current_version_id
+    )
+    ended = [True] * successes + [False] * failures
+    reports = [Report(uuid4(), replace(document, success=success)) for success in ended]
+    async with here.db.tenant(here.customer_id) as session:
+        assert all(await ingest(session, here.customer_id, reports))
+
+
 async def test_no_more_audits_are_requested_than_the_budget_can_reserve_at_once(quiet: World) -> None:
     prompt = await quiet.prompt()
     await calls(quiet, prompt, *[True] * 5, False)

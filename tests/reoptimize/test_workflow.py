@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import pytest
 from sqlmodel import select
+from temporalio.client import WorkflowFailureError
 
+from redraft.domain.prompts import delete_prompt
+from redraft.store.ids import new_id
 from redraft.store.tables import Optimization, Schedule, ScheduleRun, ScheduleSpend
 from tests.support.laws import broken_laws
-from tests.support.model_replies import error
+from tests.support.model_replies import error, hang
 from tests.support.schedules import audits_of, calls, change, due, judged, make_schedule, proposals_of, runs_of
 from tests.support.worlds import World, eventually
 
@@ -144,6 +148,18 @@ async def test_audits_that_all_fail_fail_the_run(here: World) -> None:
     assert (summary.status, summary.reason) == ("failed", "AUDITS_FAILED")
 
 
+async def test_a_run_does_not_wait_for_ever_for_an_audit(here: World) -> None:
+    prompt = await here.prompt()
+    await calls(here, prompt, True)
+    here.settings.schedule_audit_wait_s = 1.0
+    here.gemini.script(hang())
+    schedule = await make_schedule(here, prompt, "audit")
+    assert (await due(here, schedule)).status == "completed"
+    run = await only_run(here, schedule)
+    assert run.message == "0 of 1 audits completed, 1 still being made."
+    here.gemini.release()
+
+
 async def test_paused_deleted_and_without_a_prompt_are_skipped(here: World) -> None:
     prompt = await here.prompt()
     await judged(here, prompt, 2)
@@ -154,6 +170,13 @@ async def test_paused_deleted_and_without_a_prompt_are_skipped(here: World) -> N
     await change(here, schedule, paused=False, deleted_at=moment)
     assert (await due(here, schedule, moment)).reason == "SCHEDULE_DELETED"
     assert [(run.status, run.due_at) for run in await runs_of(here, schedule)] == [("skipped", moment)] * 2
+    other = await make_schedule(here, prompt)
+    async with here.db.tenant(here.customer_id) as session:
+        await delete_prompt(session, prompt.id, "tester")
+    assert (await due(here, other)).reason == "PROMPT_DELETED"
+    stranger = Schedule(id=new_id(), customer_id=here.customer_id, prompt_id=prompt.id, action="audit")
+    with pytest.raises(WorkflowFailureError):
+        await due(here, stranger)
 
 
 async def test_two_schedules_of_one_prompt_start_one_thing(here: World, database_url: str) -> None:
