@@ -101,12 +101,20 @@ WATCH_REASON = {
     "switched_off": "the watch was switched off",
     "time_over": "no difference was found in time",
 }
+DELIVERY = {"pending": "On its way", "delivered": "Delivered", "failed": "Given up", "cancelled": "Cancelled"}
+DELIVERY_TONE = {"pending": "busy", "delivered": "good", "failed": "bad"}
+WEBHOOK_OFF = {
+    "person": "Disabled",
+    "failing": "Disabled: nothing could be delivered",
+    "gone": "Disabled: the receiver said it is gone",
+}
 FIELD = {
     "monthly_budget_usd": "budget",
     "max_cost_usd": "hard stop",
     "username": "user name",
     "audit_ids": "audits",
     "every": "interval",
+    "url": "address",
     "interval.everySeconds": "interval",
     "timeZone": "time zone",
     "jitterSeconds": "spread",
@@ -142,6 +150,9 @@ WORDS = {
     "run": RUN,
     "run_tone": RUN_TONE,
     "cause": CAUSE,
+    "delivery": DELIVERY,
+    "delivery_tone": DELIVERY_TONE,
+    "webhook_off": WEBHOOK_OFF,
     "watch": WATCH,
     "watch_tone": WATCH_TONE,
     "watch_reason": WATCH_REASON,

@@ -15,6 +15,7 @@ from console.routers import (
     static,
     usage,
     users,
+    webhooks,
 )
 from console.routing import PageRouter
 
@@ -32,4 +33,5 @@ ROUTERS: list[PageRouter] = [
     usage.router,
     keys.router,
     users.router,
+    webhooks.router,
 ]

@@ -77,6 +77,8 @@ def _address(event: Event, kind: str) -> str:
         return "/console/usage"
     if kind == "watch" and event.prompt_id is not None:
         return f"/console/prompts/{event.prompt_id}"
+    if kind == "webhook" and event.topic != "webhook.deleted":
+        return f"/console/webhooks/{event.subject_id}"
     gone = event.topic.endswith(".deleted")
     return f"/console/{_PAGES[kind]}/{event.subject_id}" if kind in _PAGES and not gone else ""
 

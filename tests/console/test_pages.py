@@ -29,8 +29,9 @@ ADMIN_POSTS = {
     "/console/usage/budget",
     "/console/users",
     "/console/users/{user_id}",
+    "/console/webhooks",
 }
-ADMIN_PAGES = {"/console/users"}
+ADMIN_PAGES = {"/console/users", "/console/webhooks", "/console/webhooks/{webhook_id}"}
 WRITES = ("/accept", "/reject", "/edit", "/apply", "/restore", "/revoke", "/budget", "/users", "/trigger", "/watch")
 """How the addresses of forms end that a viewer is not offered."""
 WRITER_PAGES = {"/console/schedules/new", "/console/schedules/{schedule_id}/edit"}
@@ -81,6 +82,8 @@ def fill(path: str, gallery: Gallery) -> str:
         .replace("{key_id}", str(ids["key"]))
         .replace("{user_id}", str(ids["user"]))
         .replace("{schedule_id}", str(ids["schedule"]))
+        .replace("{webhook_id}", str(ids["webhook"]))
+        .replace("{delivery_id}", str(ids["delivery"]))
         + (f"?old={ids['version']}&new={ids['version']}" if path.endswith("/compare") else "")
         + ("?topic=inbox" if path.endswith("/live") else "")
     )
@@ -99,6 +102,7 @@ async def test_every_route_asks_for_what_it_needs(app: FastAPI) -> None:
     assert len(page_routes(app)) > 25
     for method, route in page_routes(app):
         administers = route.path in (ADMIN_PAGES if method == "GET" else ADMIN_POSTS)
+        administers |= route.path.startswith("/console/webhooks/{webhook_id}")
         reads = method == "GET" and route.path not in WRITER_PAGES
         needed = Scope.ADMIN if administers else Scope.READ if reads else Scope.WRITE
         if route.path == "/console/sign-out":
@@ -359,6 +363,55 @@ async def test_a_refused_start_shows_the_prompt_again_with_what_was_typed(owner:
     assert '<option value="validation" selected>' in answer.text
     none = await owner.send(f"/console/prompts/{gallery.prompt}/proposals", {"language": "de-DE"})
     assert (none.status_code, 'value="de-DE"' in none.text) == (400, True)
+
+
+async def test_webhooks_are_made_shown_changed_and_switched(person: Person) -> None:
+    assert "There is no webhook" in visible(await person.read("/console/webhooks"))
+    wrong = await person.send("/console/webhooks", {"url": "http://10.0.0.1/x", "families": "proposal.*"})
+    assert (wrong.status_code, 'value="http://10.0.0.1/x"' in wrong.text) == (400, True)
+    assert 'value="proposal.*" checked' in wrong.text
+    unknown = await person.send("/console/webhooks", {"url": "https://hooks.example.com", "topics": "nothing.at_all"})
+    assert (unknown.status_code, ">nothing.at_all</textarea>" in unknown.text) == (400, True)
+    fields: dict[str, object] = {
+        "url": "https://hooks.example.com/<b>",
+        "families": ["proposal.*", "watch.*"],
+        "topics": "budget.spent",
+    }
+    made = await person.send("/console/webhooks", fields)
+    secret = made.text.split('id="secret" tabindex="0">')[1].split("<")[0]
+    assert secret.startswith("whsec_")
+    address = "/console/webhooks/" + made.text.split('action="/console/webhooks/')[1].split("/")[0]
+    page = await person.read(address)
+    assert secret not in page
+    assert "proposal.*, watch.*, budget.spent" in visible(page)
+    assert ">budget.spent</textarea>" in page
+    rotated = await person.send(f"{address}/rotate-secret")
+    assert rotated.text.split('id="secret" tabindex="0">')[1].split("<")[0] not in {"", secret}
+    await person.send(f"{address}/test")
+    sent = await person.read(address)
+    assert "On its way webhook.tested 0 attempts" in visible(sent)
+    off = await person.send(f"{address}/disable")
+    assert "State Disabled" in visible(off.text)
+    again = re.search(r'action="([^"]+/redeliver)"', sent)
+    assert again
+    refused = await person.send(again[1])
+    assert (refused.status_code, "enable it first" in refused.text) == (409, True)
+    await person.send(f"{address}/enable")
+    assert "State Enabled" in visible((await person.send(again[1])).text)
+    await person.send(address, {"url": "https://hooks.example.com/two"})
+    assert "every event" in visible(await person.read("/console/webhooks"))
+    assert "There is no webhook" in visible((await person.send(f"{address}/delete")).text)
+
+
+async def test_a_delivery_shows_every_attempt(owner: Person, gallery: Gallery) -> None:
+    html = await owner.read(f"/console/webhooks/{gallery.ids['webhook']}")
+    said = visible(html)
+    assert "answered 503" in said
+    assert "1,480 ms" in said
+    assert "Delivered webhook.tested 1 attempt" in said
+    assert f"workflows/webhook-{gallery.ids['delivery']}" in html
+    failed = await owner.read(f"/console/webhooks/{gallery.ids['webhook']}?status=failed")
+    assert "None in this state" in failed
 
 
 @pytest.mark.parametrize("path", ["/console/proposals/nonsense", f"/console/prompts/{UNKNOWN}", "/console/live"])

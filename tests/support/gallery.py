@@ -40,6 +40,7 @@ from redraft.store.ids import derived_id, new_id
 from redraft.store.tables import Audit, Optimization, Prompt, Proposal, Trial, Variant
 from redraft.store.tables.base import now
 from tests.support.gallery_schedules import furnish_schedules
+from tests.support.gallery_webhooks import furnish_webhooks
 
 RULES = (
     "- Never say that an appointment is booked before `book_appointment` has confirmed it.",
@@ -98,6 +99,9 @@ class Furnisher:
         gallery.ids["drifted"] = await self._drifted()
         gallery.ids["schedule"], gallery.ids["paused"] = await furnish_schedules(
             self.db, self.settings, self.customer_id, prompt.id, gallery.ids["waiting"]
+        )
+        gallery.ids["webhook"], gallery.ids["delivery"] = await furnish_webhooks(
+            self.db, self.settings, self.customer_id
         )
         async with self.db.tenant(self.customer_id) as session:
             await update_customer(session, self.customer_id, {"monthly_budget_usd": Decimal("40")})

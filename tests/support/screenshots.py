@@ -54,6 +54,8 @@ def pages(gallery: Gallery) -> dict[str, str]:
         "events": "/console/events",
         "usage": "/console/usage",
         "keys": "/console/keys",
+        "webhooks": "/console/webhooks",
+        "webhook": f"/console/webhooks/{ids['webhook']}",
         "users": "/console/users",
         "not-found": "/console/nothing",
     }
