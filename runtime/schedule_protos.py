@@ -41,7 +41,6 @@ from workflows.reoptimize_contracts import REOPTIMIZE_WORKFLOW, ReoptimizeInput,
 SKIP = ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_SKIP
 MARK = "redraft_schedule"
 """Memo of what a schedule starts: which revision of the row Temporal has, and whether that one was paused."""
-GREATEST_NOTE = 500
 
 
 def temporal_id(schedule_id: UUID) -> str:
@@ -86,7 +85,7 @@ async def desired(schedule: Schedule, converter: DataConverter, task_queue: str)
         policies=SchedulePolicies(
             overlap_policy=SKIP, catchup_window=Duration(seconds=timing_of(schedule).catchup_window_s)
         ),
-        state=ScheduleState(notes=schedule.pause_note[:GREATEST_NOTE], paused=schedule.paused),
+        state=ScheduleState(notes=schedule.pause_note, paused=schedule.paused),
     )
 
 

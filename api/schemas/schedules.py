@@ -23,9 +23,9 @@ from redraft.domain.schedules.records import (
     Interval,
     Timing,
 )
+from redraft.domain.schedules.revising import GREATEST_NOTE
 from redraft.domain.schedules.timing import GREATEST_CATCHUP_S, GREATEST_EXPRESSIONS, GREATEST_JITTER_S, LEAST_CATCHUP_S
 
-GREATEST_NOTE = 500
 _PROMPT = "prompt_01890a5d-ac96-774b-bcce-b302099a8057"
 _PERSONA = "persona_00000000-0000-4000-8000-000000000001"
 _TIMING = {"jitter_seconds": "jitter_s", "catchup_window_seconds": "catchup_window_s", "time_zone": "time_zone"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import random
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -190,6 +192,43 @@ async def test_a_pause_by_hand_survives_a_change_that_knew_nothing_of_it(board: 
     changed = await board.change(made, cron=["0 5 1 1 *"])
     assert (changed["paused"], changed["pauseNote"], changed["cron"]) == (True, "by hand", ["0 5 1 1 *"])
     await agree(board, made)
+
+
+async def test_a_note_of_any_length_is_taken_over(board: Board) -> None:
+    made = await board.make()
+    await board.post(made, "pause", {"note": "😀" * 250})
+    await agree(board, made)
+    await board.handle(made).pause(note="x" * 1_000)
+    await board.reconcile()
+    assert (await board.read(made))["pauseNote"] == "x" * 250
+    await agree(board, made)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_happens_on_either_side_one_pass_later_they_agree(board: Board, seed: int) -> None:
+    chance, made = random.Random(seed), await board.make()
+
+    async def in_temporal(work: Callable[[], Awaitable[None]]) -> None:
+        if await board.described(made) is not None:
+            await work()
+
+    def often(schedule: Schedule) -> None:
+        schedule.spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(timedelta(hours=chance.randint(1, 9)))])
+
+    steps: list[Callable[[], Awaitable[None]]] = [
+        lambda: change_the_row(board, made, timing={"cron": (f"0 {chance.randint(0, 23)} 1 1 *",)}),
+        lambda: change_the_row(board, made, paused=chance.random() < 0.5),
+        lambda: in_temporal(lambda: board.handle(made).pause(note=f"note {chance.random()}")),
+        lambda: in_temporal(lambda: board.handle(made).unpause(note="on")),
+        lambda: in_temporal(board.handle(made).delete),
+        lambda: in_temporal(lambda: edit(board, made, often)),
+        board.reconcile,
+    ]
+    for _ in range(4):
+        for step in chance.choices(steps, k=4):
+            await step()
+        await board.reconcile()
+        await agree(board, made)
 
 
 async def test_a_pause_in_the_row_is_newer_than_the_state_in_temporal(board: Board) -> None:

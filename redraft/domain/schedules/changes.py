@@ -20,7 +20,7 @@ from redraft.domain.errors import Kind, RedraftError, conflict, invalid
 from redraft.domain.schedules.checks import check_budget_right, check_conditions, check_settings, settings_of_action
 from redraft.domain.schedules.reading import get_schedule
 from redraft.domain.schedules.records import Action, ActionSettings, Conditions, Timing, timing_of
-from redraft.domain.schedules.revising import PROMPT_DELETED, revise, tell
+from redraft.domain.schedules.revising import GREATEST_NOTE, PROMPT_DELETED, revise, tell
 from redraft.domain.schedules.timing import check_timing
 from redraft.settings import Settings
 from redraft.store.database import run_sql
@@ -182,7 +182,12 @@ def _merged(timing: Timing, given: dict[str, Any]) -> Timing:
 
 
 async def pause_schedule(session: AsyncSession, schedule_id: UUID, note: str, actor: str) -> Schedule:
-    """Pause a schedule, with a reason for whoever looks at it; what runs already runs on."""
+    """Pause a schedule, with a reason for whoever looks at it; what runs already runs on.
+
+    Raises NOT_FOUND, INVALID for a note that is too long.
+    """
+    if len(note) > GREATEST_NOTE:
+        raise invalid("note", f"has {len(note):,} characters; at most {GREATEST_NOTE} are kept")
     schedule = await get_schedule(session, schedule_id, for_update=True)
     await revise(session, schedule, "schedule.paused", actor, {"paused": True, "pause_note": note})
     return schedule

@@ -14,6 +14,8 @@ from redraft.store.tables import Prompt, Schedule
 from redraft.store.tables.base import now
 
 PROMPT_DELETED = "the prompt was deleted"
+GREATEST_NOTE = 250
+"""Characters of a note about a pause: Temporal takes 1,000 bytes."""
 TEMPORAL = "Temporal"
 """Who changes a schedule in the Web UI, as records name it."""
 
@@ -68,7 +70,7 @@ async def take_over_pause(session: AsyncSession, schedule_id: UUID, revision: in
     if schedule.revision != revision:
         return
     topic = "schedule.paused" if paused else "schedule.resumed"
-    new = {"paused": paused, "pause_note": note if paused else ""}
+    new = {"paused": paused, "pause_note": note.replace("\x00", "")[:GREATEST_NOTE] if paused else ""}
     await revise(session, schedule, topic, TEMPORAL, new)
 
 
