@@ -28,6 +28,8 @@ FOLDER = Path(__file__).parents[2] / "docs" / "images" / "console"
 WIDE = (1280, 860)
 NARROW = (390, 844)
 SHOWN_NARROW = ("inbox", "proposal", "prompt", "optimization", "schedule")
+OPENED = {"schedule": 1, "webhook": 0}
+"""Pages on which one of the parts that fold is opened, by its place."""
 
 
 def pages(gallery: Gallery) -> dict[str, str]:
@@ -84,6 +86,8 @@ async def shoot(running: Browser, address: str, gallery: Gallery, user: str, fol
                 await page.locator(".line a").first.click()
                 await page.locator("html[data-ready]").wait_for()
                 name = "trial"
+            if name in OPENED:
+                await page.locator("details.audit > summary").nth(OPENED[name]).click()
             await page.screenshot(path=folder / f"{name}-{kind}.png")
             if name == "proposal" and kind != "narrow":
                 await page.locator("#evidence").scroll_into_view_if_needed()
