@@ -21,9 +21,8 @@ QUICK = (0.05, 0.05)
 async def office(
     request: pytest.FixtureRequest, database_url: str, temporal: TemporalServer, gemini: FakeGemini
 ) -> AsyncIterator[Office]:
-    """An office whose webhooks are retried twice, within moments, or after the delays in the fixture's parameter."""
-    delays = getattr(request, "param", QUICK)
-    options: dict[str, Any] = {"webhook_retry_s": delays, "webhook_networks": HERE, "webhook_timeout_s": 1.0}
+    """An office whose webhooks are retried twice, within moments; the fixture's parameter is other settings."""
+    options: dict[str, Any] = {"webhook_retry_s": QUICK, "webhook_networks": HERE, **getattr(request, "param", {})}
     async with world(database_url, temporal.address, gemini, **options) as made:
         yield Office(made)
 

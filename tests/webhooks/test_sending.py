@@ -99,7 +99,6 @@ async def test_a_slow_answer_is_waited_for_no_longer_than_allowed(receiver: Rece
     receiver.gate.clear()
     outcome = await Sender(0.2, HERE).post(receiver.url, b"{}", HEADERS)
     assert (outcome.status_code, outcome.error) == (None, "no answer within 0.2 s")
-    assert len(receiver.requests) == 1
 
 
 async def test_an_endless_answer_is_not_read(receiver: Receiver) -> None:
