@@ -28,6 +28,7 @@ from redraft.store.tables.base import now
 BATCH = 1_000
 GONE = 410
 JITTER = 0.1
+_dice = random.Random()
 _EXPIRE = text(
     "delete from webhook_deliveries where id in (select id from webhook_deliveries"
     " where status <> 'pending' and created_at < :before order by created_at limit :size)"
@@ -125,7 +126,7 @@ async def _settle(
             reason = "gone" if outcome.status_code == GONE else "failing"
             await disable(session, webhook, reason, delivery_id=delivery.id)  # type: ignore[arg-type]
     else:
-        delay = delays[failures - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+        delay = delays[failures - 1] * _dice.uniform(1 - JITTER, 1 + JITTER)
         delivery.next_attempt_at = now() + timedelta(seconds=delay)
 
 
