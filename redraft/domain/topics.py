@@ -65,7 +65,7 @@ _ALL = (
         "proposal.completed",
         "proposal",
         ("model", "prompt_tokens", "output_tokens", "cost_usd", "failed_checks"),
-        "The draft is written and waits for a person; `failed_checks` names the blocking checks it failed.",
+        "The draft is written, with the blocking checks it failed, and waits for a person.",
     ),
     Topic("proposal.edited", "proposal", ("actor", "failed_checks"), "A person changed the draft."),
     Topic(
