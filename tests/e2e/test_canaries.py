@@ -36,6 +36,10 @@ TEXTS = (
     "unreadable",
     "malformed",
     "persona",
+    "run",
+    "metric",
+    "fault",
+    "garbled",
 )
 SECRETS = ("wrong-password", "wrong-token")
 
@@ -103,6 +107,7 @@ async def live(system: System, account: Account, canaries: Canaries) -> list[str
         token = await sign_in(client, account, canaries)
         ai, audit_ids = await evidence(client, canaries)
         await decide_about_a_draft(client, canaries, ai, audit_ids)
+        await improve_from_a_run(client, canaries, ai)
         await ask_a_model_that_fails(client, canaries)
         await experiment(client, canaries, ai)
     database_password = urlsplit(system.environment["DATABASE_URL"]).password
@@ -148,6 +153,20 @@ async def decide_about_a_draft(client: Client, canaries: Canaries, ai: Json, aud
     answered(await client.me.patch(f"{PROPOSALS}/{done['id']}", edit), 200)
     accepted = answered(await client.decide(done, "accept", json={"note": canaries["note"]}), 200)
     assert accepted["status"] == "accepted"
+
+
+async def improve_from_a_run(client: Client, canaries: Canaries, ai: Json) -> None:
+    """Record a run that one sends wrongly first, and have the prompt improved from it."""
+    runs, http = "/test_framework/v1/runs", client.me.http
+    malformed = await http.post(f"{runs}/", json={"agent": ai["id"], "transcript": canaries["garbled"]})
+    assert malformed.status_code == 400
+    metric = {"name": "Mood", "score": 1, "explanation": [canaries["metric"]]}
+    said = {"transcript": f"[00:01] Testing Agent: {canaries['run']}", "error_message": canaries["fault"]}
+    run = await http.post(f"{runs}/", json={"agent": ai["id"], "evaluation": {"metrics": [metric]}, **said})
+    improved = await http.post(f"{runs}/improve_prompt/", json={"run_ids": [run.json()["id"]]})
+    assert canaries["draft"] in answered(improved, 200)["improved_prompt"]
+    read = client.gemini.calls[-1].text
+    assert all(canaries[place] in read for place in ("run", "metric", "fault"))
 
 
 async def ask_a_model_that_fails(client: Client, canaries: Canaries) -> None:

@@ -17,6 +17,7 @@ from sqlmodel import select
 from redraft.domain.traces import find_trace
 from redraft.store.database import Database
 from redraft.store.tables import VersionFigures
+from tests.api.agentvista.caller import Agent
 from tests.api.proposals.conftest import PROMPT, Desk
 from tests.support.customers import CustomerFixture
 from tests.support.model_replies import auto, hang, ok
@@ -141,6 +142,87 @@ async def test_a_bad_run_is_refused_by_field(bench: Bench, fields: Json, field: 
     body = {"agent": bench.agent, **fields}
     field_error(await bench.send("POST", "/", json=body), field)
     assert answered(await bench.send("GET", "/"), 200)["count"] == 0
+
+
+EVERY_FIELD: Json = {
+    "provider_call_id": "call-9",
+    "trace_id": "trace-9",
+    "scenario": 5,
+    "scenario_name": "A table for two",
+    "personality": "calm",
+    "personality_name": "Calm",
+    "result_id": 31,
+    "result_name": "Nightly",
+    "expected_outcome_prompt": "The time is confirmed.",
+    "expected_outcome": {
+        "score": 40.0,
+        "explanation": ["Never said."],
+        "outcome_alignments": [{"outcome": "It is confirmed.", "prompt_part": "Confirm.", "aligned": False}],
+    },
+    "evaluation": {
+        "metrics": [
+            {"id": 7, "name": "Mood", "type": "enum", "score": 1.5, "enum": "calm", "value": [1, "x"]}
+            | {"explanation": ["Quiet.", "Slow."], "extra": {"a": None}}
+        ]
+    },
+    "rubric": [
+        {"metric_id": 7, "metric_name": "Mood", "value": "calm", "explanation": ["So."], "passed": True}
+        | {"conditions": "is calm", "expected_conditions": {"equals": "calm"}}
+    ],
+    "transcript": "[00:01] Testing Agent: Hello.\n[00:02] Main Agent: One\ntwo: three",
+    "transcript_object": [
+        {"role": "Testing Agent", "content": "Hello.", "timestamp": "00:01"},
+        {"role": "Main Agent", "content": "One\ntwo: three", "timestamp": "00:02"},
+    ],
+    "duration": "01:05",
+    "voice_recording_url": "https://example.com/9.wav",
+    "email_id": "mail-9",
+    "status": "timeout",
+    "evaluation_status": "reviewed_failure",
+    "metadata": {"k": [1, None]},
+    "success": False,
+    "is_reviewed": True,
+    "feedback": "Too slow.",
+    "executed_at": "2026-01-15T10:00:00Z",
+    "outbound_number": "+1",
+    "inbound_number": "+2",
+    "critical_categories": [{"id": 1, "name": "Safety"}],
+    "error_message": "It hung up.",
+    "scenario_instructions": "Ask for a table.",
+    "run_as_text": True,
+    "test_profile_data": {"name": "Ada"},
+    "generated_mock_tool_entries": [{"tool": "book"}],
+    "provider_call_details": {"codec": "opus"},
+    "agent_number": "+3",
+    "testing_channel_index": 1,
+    "run_type": "voice",
+}
+
+
+async def test_every_field_comes_back_as_it_was_sent(bench: Bench) -> None:
+    assert set(KEYS.split()) - set(EVERY_FIELD) == {"id", "agent", "timestamp"}
+    made = await bench.run(**EVERY_FIELD)
+    assert {name: made[name] for name in EVERY_FIELD} == EVERY_FIELD
+    again = await bench.run(**{name: made[name] for name in EVERY_FIELD})
+    assert {**again, "id": made["id"], "timestamp": made["timestamp"]} == made
+    assert answered(await bench.send("GET", f"/{made['id']}/"), 200) == made
+
+
+async def test_every_published_status_comes_back(bench: Bench) -> None:
+    published = "running completed failed pending in_progress evaluating in_queue timeout cancelled scaling_up"
+    for status in published.split():
+        assert (await bench.run(status=status))["status"] == status
+    for verdict in ("success", "failure", "reviewed_success", "reviewed_failure"):
+        assert (await bench.run(evaluation_status=verdict))["evaluation_status"] == verdict
+
+
+async def test_runs_count_in_compare(bench: Bench) -> None:
+    for verdict in ("success", "success", "failure", None):
+        await bench.run(evaluation_status=verdict)
+    prompt = answered(await bench.me.get(f"/ais/{bench.agent}"), 200)["prompt_name"]
+    [version] = (await Agent(bench.me.http, bench.me.headers).compare(prompt)).values()
+    assert version["total_traces"] == 4
+    assert version["success_rate"] == pytest.approx(2 / 3)
 
 
 async def test_an_agent_can_be_named_by_its_number(bench: Bench) -> None:
@@ -412,6 +494,15 @@ async def test_ids_that_are_no_job_are_told_apart_from_finished_ones(bench: Benc
         assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
     field_error(await bench.send("GET", "/improve_prompt_progress/?progress_id=soon"), "progress_id")
     field_error(await bench.send("GET", "/improve_prompt_progress/"), "progress_id")
+
+
+async def test_a_job_of_somebody_else_is_answered_like_one_that_does_not_exist(bench: Bench, stranger: Caller) -> None:
+    progress_id = await bench.improve((await bench.run())["id"])
+    for nobody in (progress_id, str(uuid4())):
+        path = f"{RUNS}/improve_prompt_progress/?progress_id={nobody}"
+        theirs = await stranger.http.get(path, headers=stranger.headers)
+        assert (theirs.status_code, theirs.json()) == (404, {"detail": "Not found."})
+    assert (await bench.progress(progress_id))["status"] == "queued"
 
 
 async def test_a_run_deleted_amid_its_improvement_ends_it(bench: Bench, desk: Desk) -> None:

@@ -7,17 +7,20 @@ from uuid import UUID
 
 import httpx
 import pytest
+from temporalio.client import Client
 
 from api.app import create_app
 from redraft.domain.commit import lock_prompt
+from redraft.llm.factory import language_model
 from redraft.settings import Settings
 from redraft.store.database import Database
 from runtime.client import connect
-from tests.api.proposals.conftest import Desk
+from tests.api.proposals.conftest import PROMPT, Desk
 from tests.support.customers import CustomerFixture
 from tests.support.fake_gemini import FakeGemini
 from tests.support.voipbin import Caller, answered, refused
-from tests.support.worlds import settings_for
+from tests.support.worlds import settings_for, strict_runner
+from worker import workers
 
 URL = "/aipromptproposals"
 
@@ -58,3 +61,21 @@ async def test_a_decision_that_gets_stuck_is_503_and_takes_effect_once(
     answered(await desk.decide(proposal, "accept"), 200)
     page = answered(await desk.me.get(f"/ais/{proposal['ai_id']}/prompt_histories"), 200)
     assert [history["version"] for history in page["result"]] == [2, 1]
+
+
+async def test_a_prompt_that_moves_before_a_late_worker_asks_the_model_makes_the_audits_older_ones(
+    me: Caller, settings: Settings, client: Client, database: Database, gemini: FakeGemini
+) -> None:
+    ai = await me.an_ai(init_prompt=PROMPT)
+    audits = [audit["id"] for audit in await me.audits_of(ai, 2)]
+    model = language_model(settings)
+    short, late, *_ = workers(client, database, model, settings, workflow_runner=strict_runner())
+    async with short:
+        opened = answered(await me.post(URL, {"ai_id": ai["id"], "audit_ids": audits}), 202)
+        answered(await me.put(f"/ais/{ai['id']}", {"init_prompt": "Another text."}), 200)
+        async with late:
+            record = await Desk(me, gemini).until(opened["id"], "failed")
+    await model.close()
+    assert record["error"] == "audit_prompt_version_mismatch"
+    assert record["note"]
+    assert gemini.count == 0
