@@ -9,13 +9,27 @@ import pytest
 from sqlmodel import select
 from temporalio.client import WorkflowFailureError
 
+from api.schemas.optimizations import OptimizationAnswer
 from redraft.domain.prompts import delete_prompt
-from redraft.store.ids import new_id
+from redraft.store.ids import derived_id, new_id
 from redraft.store.tables import Optimization, Schedule, ScheduleRun, ScheduleSpend
+from runtime.starts import Starter
+from tests.support.fake_gemini import FakeGemini
 from tests.support.laws import broken_laws
 from tests.support.model_replies import error, hang
-from tests.support.schedules import audits_of, calls, change, due, judged, make_schedule, proposals_of, runs_of
-from tests.support.worlds import World, eventually
+from tests.support.schedules import (
+    audits_of,
+    begin_due,
+    calls,
+    change,
+    due,
+    judged,
+    make_schedule,
+    proposals_of,
+    runs_of,
+)
+from tests.support.stack import TemporalServer
+from tests.support.worlds import World, eventually, working_on, world
 
 
 async def only_run(here: World, schedule: Schedule) -> ScheduleRun:
@@ -94,6 +108,23 @@ async def test_when_every_condition_holds_a_proposal_starts_once_and_waits_for_a
     assert len(await proposals_of(here, prompt)) == 1
 
 
+async def test_a_proposal_that_the_reconciler_took_up_first_is_not_started_twice(
+    database_url: str, temporal: TemporalServer, gemini: FakeGemini
+) -> None:
+    async with world(database_url, temporal.address, gemini, working=False) as here:
+        prompt = await here.prompt()
+        await judged(here, prompt, 2)
+        schedule = await make_schedule(here, prompt)
+        begun = await begin_due(here, schedule)
+        run_id = derived_id("schedule-run", schedule.id, begun.first_execution_run_id)
+        proposal_id = derived_id("schedule-proposal", run_id)
+        await Starter(here.client, here.settings).resume_proposal(here.customer_id, proposal_id, prompt.id)
+        async with working_on(here):
+            assert (await begun.result()).status == "started"
+            assert (await here.until(proposal_id, "completed")).schedule_id == schedule.id
+    assert gemini.count == 1
+
+
 async def test_only_what_is_new_since_the_last_start_counts_as_new(here: World) -> None:
     prompt = await here.prompt()
     await judged(here, prompt, 2, 2)
@@ -117,6 +148,7 @@ async def test_an_optimization_is_opened_as_the_schedule_says_and_outlives_the_r
     assert summary.status == "started"
     assert summary.optimization_id is not None
     record = await here.get(Optimization, summary.optimization_id)
+    assert OptimizationAnswer.of(record).schedule_id == f"sched_{schedule.id}"
     assert (record.schedule_id, record.variant_count, record.mode) == (schedule.id, 2, "exploratory")
     handle = here.client.get_workflow_handle(record.workflow_id)
     assert (await handle.describe()).parent_id == (await only_run(here, schedule)).workflow_id
