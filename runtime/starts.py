@@ -154,6 +154,7 @@ class Starter:
                 customer_id=customer_id,
                 delivery_id=delivery_id,
                 attempt_s=self.settings.webhook_timeout_s + RECORDING_S,
+                console_url=console_url(self.settings, "deliveries", delivery_id),
             ),
             id=webhook_workflow_id(delivery_id),
             static_summary="Delivery of one event to one webhook",
@@ -165,7 +166,9 @@ class Starter:
         """See that a watch's workflow runs."""
         await self.client.start_workflow(
             WatchWorkflow.run,
-            WatchRef(customer_id=customer_id, watch_id=watch_id),
+            WatchRef(
+                customer_id=customer_id, watch_id=watch_id, console_url=console_url(self.settings, "prompts", prompt_id)
+            ),
             id=watch_workflow_id(watch_id),
             static_summary=f"Watch of a change to prompt {prompt_id}",
             **self._options(customer_id, prompt_id),

@@ -12,6 +12,7 @@ class WatchRef(BaseModel):
 
     customer_id: UUID
     watch_id: UUID
+    console_url: str = ""
 
 
 class WatchState(BaseModel):

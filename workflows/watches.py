@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.watches import WatchActivities
-    from workflows import attributes
+    from workflows import attributes, details
     from workflows.options import database_options
     from workflows.watch_contracts import WatchRef, WatchState
 
@@ -24,17 +24,17 @@ class WatchWorkflow:
             state = await workflow.execute_activity_method(
                 WatchActivities.look, ref, **database_options("Compare the live success of the two versions")
             )
-            self._show(state)
+            self._show(state, ref.console_url)
             if state.status != "watching":
                 return str(state.status)
             await workflow.sleep(timedelta(seconds=state.next_look_s), summary="Until the next look")
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(ref)
 
-    def _show(self, state: WatchState) -> None:
+    def _show(self, state: WatchState, console_url: str) -> None:
         if state.status == "watching":
-            workflow.set_current_details(f"Looked **{state.looks}** times; no difference yet.")
+            details.show(f"Looked **{state.looks}** times; no difference yet.", console_url)
             return
         workflow.upsert_search_attributes([attributes.STATUS.value_set(state.status)])
         restored = " The version before was restored." if state.restored else ""
-        workflow.set_current_details(f"Closed: **{state.status}**.{restored}")
+        details.show(f"Closed: **{state.status}**.{restored}", console_url)

@@ -13,6 +13,7 @@ class DeliveryRef(BaseModel):
     customer_id: UUID
     delivery_id: UUID
     attempt_s: float = 60
+    console_url: str = ""
 
 
 class DeliveryState(BaseModel):

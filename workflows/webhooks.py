@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.webhooks import WebhookActivities
-    from workflows import attributes
+    from workflows import attributes, details
     from workflows.options import webhook_options
     from workflows.webhook_contracts import DeliveryRef, DeliveryState
 
@@ -28,7 +28,7 @@ class WebhookDeliveryWorkflow:
             state = await workflow.execute_activity_method(
                 WebhookActivities.attempt, ref, **webhook_options(ref.attempt_s, "Send the event to its endpoint")
             )
-            self._show(state)
+            self._show(state, ref.console_url)
             if state.status == "pending":
                 await self._wait(state.wait_s)
             elif not self._asked:
@@ -47,7 +47,7 @@ class WebhookDeliveryWorkflow:
         except TimeoutError:
             return
 
-    def _show(self, state: DeliveryState) -> None:
+    def _show(self, state: DeliveryState, console_url: str) -> None:
         workflow.upsert_search_attributes([attributes.STATUS.value_set(state.status)])
         times = f"{state.attempts} attempt{'s' if state.attempts != 1 else ''}"
-        workflow.set_current_details(f"**{state.status}** after {times}.")
+        details.show(f"**{state.status}** after {times}.", console_url)

@@ -16,7 +16,7 @@ from console.visits import Act, AdminAct, AdminView, Visit, see
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.topics import ANY, FAMILIES
 from redraft.domain.webhooks.addresses import GREATEST_URL, networks_of
-from redraft.domain.webhooks.deliveries import list_deliveries, redeliver, send_test
+from redraft.domain.webhooks.deliveries import get_delivery, list_deliveries, redeliver, send_test
 from redraft.domain.webhooks.records import (
     WebhookChange,
     WebhookDraft,
@@ -171,6 +171,13 @@ async def send_again(webhook_id: UUID, delivery_id: UUID, act: AdminAct) -> Resp
     except RedraftError as error:
         return await _again(act, webhook_id, error, "redeliver")
     return see(f"/console/webhooks/{webhook_id}")
+
+
+@router.get("/deliveries/{delivery_id}", summary="A delivery's webhook")
+async def delivery(delivery_id: UUID, visit: AdminView) -> Response:
+    """Lead from a delivery's run in the Temporal Web UI to the page that shows it."""
+    found = await get_delivery(visit.session, delivery_id)
+    return see(f"/console/webhooks/{found.webhook_id}#{found.id}")
 
 
 @router.post("/webhooks/{webhook_id}/delete", summary="Delete a webhook")

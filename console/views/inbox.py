@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.store.database import run_sql
 
 SHOWN = 50
-Kind = Literal["proposal", "optimization", "audit"]
+Kind = Literal["proposal", "optimization", "audit", "schedule"]
 
 # Every line of the inbox has the same columns; row level security leaves one customer's rows.
 _PROPOSALS = """
@@ -31,6 +31,11 @@ _AUDITS = """
 select 'audit', r.id, r.prompt_id, p.name, r.status, r.error, r.note,
   '', coalesce(r.updated_at, r.created_at), '', 0, 0
 from audits r join prompts p on p.id = r.prompt_id where r.deleted_at is null and """
+_RUNS = """
+select 'schedule', s.id, s.prompt_id, p.name, r.status, r.reason, r.message,
+  s.name, r.created_at, r.workflow_id, 0, 0
+from schedule_runs r join schedules s on s.id = r.schedule_id join prompts p on p.id = s.prompt_id
+where s.deleted_at is null and """
 _RECENT = "coalesce(r.updated_at, r.created_at) > now() - interval '7 days'"
 _UNDECIDED = "r.status = 'completed' and r.applied_variant_id is null and r.dismissed_at is null"
 _WAITING = f"{_PROPOSALS} r.status = 'completed' union all {_OPTIMIZATIONS} {_UNDECIDED} and r.error <> 'drifted'"
@@ -43,6 +48,7 @@ _FAILED = (
     f" union all {_OPTIMIZATIONS} (r.status = 'failed' or ({_UNDECIDED} and r.error = 'drifted')"
     f" or (r.status = 'stopped' and r.reason = 'drifted')) and {_RECENT}"
     f" union all {_AUDITS} r.status = 'failed' and {_RECENT}"
+    f" union all {_RUNS} r.status = 'failed' and r.created_at > now() - interval '7 days'"
 )
 _NEWEST = "select *, count(*) over () as total from ({lines}) as r order by at desc, id desc limit :shown"
 _SECTIONS = {

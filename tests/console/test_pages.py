@@ -31,7 +31,12 @@ ADMIN_POSTS = {
     "/console/users/{user_id}",
     "/console/webhooks",
 }
-ADMIN_PAGES = {"/console/users", "/console/webhooks", "/console/webhooks/{webhook_id}"}
+ADMIN_PAGES = {
+    "/console/users",
+    "/console/deliveries/{delivery_id}",
+    "/console/webhooks",
+    "/console/webhooks/{webhook_id}",
+}
 WRITES = ("/accept", "/reject", "/edit", "/apply", "/restore", "/revoke", "/budget", "/users", "/trigger", "/watch")
 """How the addresses of forms end that a viewer is not offered."""
 WRITER_PAGES = {"/console/schedules/new", "/console/schedules/{schedule_id}/edit"}
@@ -253,6 +258,8 @@ async def test_a_schedule_says_what_it_waits_for_and_what_each_run_saw(owner: Pe
     assert f"/console/proposals/{gallery.ids['waiting']}" in html
     assert f"/namespaces/default/schedules/schedule-{gallery.ids['schedule']}" in html
     assert f"/namespaces/default/workflows/reoptimize-{gallery.ids['schedule']}-19" in html
+    inbox = visible(await owner.read("/console"))
+    assert "Schedule by Weekly look Every audit of this run failed; each says why." in inbox
     prompt = visible(await owner.read(f"/console/prompts/{gallery.prompt}"))
     assert "Schedules Audit every 6 hours Paused Weekly look" in prompt
 
@@ -410,6 +417,8 @@ async def test_a_delivery_shows_every_attempt(owner: Person, gallery: Gallery) -
     assert "1,480 ms" in said
     assert "Delivered webhook.tested 1 attempt" in said
     assert f"workflows/webhook-{gallery.ids['delivery']}" in html
+    led = await owner.get(f"/console/deliveries/{gallery.ids['delivery']}")
+    assert led.headers["location"] == f"/console/webhooks/{gallery.ids['webhook']}#{gallery.ids['delivery']}"
     failed = await owner.read(f"/console/webhooks/{gallery.ids['webhook']}?status=failed")
     assert "None in this state" in failed
 

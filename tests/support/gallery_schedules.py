@@ -52,6 +52,7 @@ async def furnish_schedules(
         await record_applied(session, nightly, 2)
     await _run(db, customer_id, weekly, 19, SEEN[0])
     await _run(db, customer_id, weekly, 12, SEEN[1])
+    await _failed(db, customer_id, weekly, 8)
     await _run(db, customer_id, weekly, 5, SEEN[1], proposal_id)
     return weekly, nightly
 
@@ -75,3 +76,11 @@ async def _run(
             await settle(session, run, "skipped", unmet.reason, unmet.sentence)
         run.cost_usd = Decimal("0.21")
         session.add(run)
+
+
+async def _failed(db: Database, customer_id: UUID, schedule_id: UUID, days: int) -> None:
+    due = now() - timedelta(days=days)
+    async with db.tenant(customer_id) as session:
+        start = RunStart(customer_id, schedule_id, f"reoptimize-{schedule_id}-{days}", str(new_id()), due)
+        run = await begin(session, start)
+        await settle(session, run, "failed", "AUDITS_FAILED", "Every audit of this run failed; each says why.")

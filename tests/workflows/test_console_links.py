@@ -14,7 +14,6 @@ from runtime.starts import Starter
 from tests.support.fake_gemini import FakeGemini
 from tests.support.stack import TemporalServer
 from tests.support.worlds import world
-from workflows.ids import audit_workflow_id, optimization_workflow_id, proposal_workflow_id
 
 
 async def test_every_run_knows_a_page_of_the_console(
@@ -27,9 +26,11 @@ async def test_every_run_knows_a_page_of_the_console(
         await starter.start_audit(here.customer_id, record, None)
         await starter.resume_proposal(here.customer_id, record, new_id())
         await starter.resume_optimization(here.customer_id, record, new_id())
+        await starter.start_watch(here.customer_id, record, record)
+        await starter.deliver_webhook(here.customer_id, record)
         pages = [route for router in ROUTERS for route in router.routes if isinstance(route, PageRoute)]
-        for name in (audit_workflow_id, optimization_workflow_id, proposal_workflow_id):
-            handle = here.client.get_workflow_handle(name(record))
+        for kind in ("audit", "optimization", "proposal", "watch", "webhook"):
+            handle = here.client.get_workflow_handle(f"{kind}-{record}")
             url = urlsplit((await input_of(handle))["console_url"])
             assert (url.scheme, url.netloc) == ("https", "prompts.example")
             assert url.path.endswith(str(record))

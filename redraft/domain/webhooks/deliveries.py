@@ -189,6 +189,14 @@ async def list_deliveries(
     return await _records(session, list(await session.exec(page))), total
 
 
+async def get_delivery(session: AsyncSession, delivery_id: UUID) -> WebhookDelivery:
+    """Return a delivery. Raises NOT_FOUND."""
+    delivery = await session.get(WebhookDelivery, delivery_id)
+    if delivery is None:
+        raise not_found("Delivery")
+    return delivery
+
+
 async def delivery_record(session: AsyncSession, delivery: WebhookDelivery) -> DeliveryRecord:
     """Return a delivery with its attempts."""
     return (await _records(session, [delivery]))[0]
