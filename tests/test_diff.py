@@ -58,6 +58,18 @@ def test_a_rewritten_line_is_shown_as_a_whole() -> None:
     assert [segment.kind for segment in segments] == ["delete", "insert"]
 
 
+def test_what_was_only_added_to_a_last_line_is_all_that_differs() -> None:
+    added = "\n\nRules from reviewed conversations:\n\n- Always repeat the date and time before booking.\n"
+    assert diff("Greet.\nBe brief.", f"Greet.\nBe brief.{added}") == [
+        Segment("equal", "Greet.\nBe brief."),
+        Segment("insert", added),
+    ]
+    assert [part.kind for part in diff("Be brief.", f"{'Always say what you think. ' * 4}Be brief.")] == [
+        "insert",
+        "equal",
+    ]
+
+
 def apply(original: str, patch: str) -> str:
     """Apply a unified diff strictly."""
     lines = re.findall(r"[^\n]*\n|[^\n]+", original)

@@ -75,12 +75,18 @@ def _words(old: str, new: str) -> Iterator[Segment]:
     before, after = _WORD.findall(old), _WORD.findall(new)
     stretches = list(_stretches(before, after))
     kept = sum(len(word) for equal, words, _ in stretches if equal for word in words if not word.isspace())
-    if kept < _ALIKE * max(len(old), len(new)):
+    if kept < _ALIKE * max(len(old), len(new)) and not _extends(old, new):
         # A new text that happens to share some words is easier to read as a whole.
         yield from _pieces(False, [old], [new])
         return
     for equal, gone, come in stretches:
         yield from _pieces(equal, gone, come)
+
+
+def _extends(one: str, other: str) -> bool:
+    """Whether one text is the other with something before or after it."""
+    shorter, longer = sorted((one, other), key=len)
+    return longer.startswith(shorter) or longer.endswith(shorter)
 
 
 def _stretches(a: list[str], b: list[str]) -> Iterator[tuple[bool, list[str], list[str]]]:

@@ -19,7 +19,7 @@ from tests.support.processes import Process, command
 from tests.support.voipbin import Json, answered
 from tests.support.worlds import eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(300)]
 RUNS = "/test_framework/v1/runs"
 
 
