@@ -6,12 +6,14 @@ import json
 from datetime import timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlmodel import select
 from standardwebhooks import Webhook as Verifier
 from temporalio.client import WorkflowExecutionStatus
 
 from redraft.domain.errors import RedraftError
+from redraft.domain.events import expire_events
 from redraft.domain.prompts import PromptDraft, create_prompt, delete_prompt
 from redraft.domain.webhooks import deliveries, records
 from redraft.domain.webhooks.deliveries import DeliveryRecord, expire_deliveries
@@ -272,3 +274,16 @@ async def test_old_deliveries_leave_the_log_with_their_attempts(office: Office, 
     assert await expire_deliveries(office.world.db, 1) == 1
     async with office.world.db.tenant(office.world.customer_id) as session:
         assert (await session.exec(select(WebhookAttempt))).all() == []
+
+
+async def test_an_event_that_leaves_the_log_takes_its_deliveries_along(
+    office: Office, receiver: Receiver, database_url: str
+) -> None:
+    made = await office.webhook(receiver)
+    await office.test(made.webhook)
+    await office.until(made.webhook, "delivered")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("set session_replication_role = replica")  # no triggers
+        connection.execute("update events set created_at = created_at - interval '2 days'")
+    assert await expire_events(office.world.db, 1) == 2
+    assert await office.deliveries(made.webhook) == []
