@@ -45,6 +45,7 @@ class Relay:
             "audit.requested": self._audit_requested,
             "run.withdrawn": self._run_withdrawn,
             "proposal.queued": self._proposal_queued,
+            "watch.requested": self._watch_requested,
             REQUESTED: self._webhook_requested,
             "schedule.created": self._schedule_changed,
             "schedule.updated": self._schedule_changed,
@@ -121,7 +122,6 @@ class Relay:
                 ),
             )
         )
-        await self._watch(event)
         async with self._db.tenant(event.customer_id) as session:
             proposals = list(await session.exec(statement))
             optimizations = await open_on_moved_basis(session, event.subject_id)
@@ -132,12 +132,9 @@ class Relay:
                 event.customer_id, optimization_id, event.subject_id, "basis_changed"
             )
 
-    async def _watch(self, event: OutboxEvent) -> None:
-        version_id, previous_id = event.payload.get("version_id"), event.payload.get("previous_version_id")
-        if version_id is None or previous_id is None:
-            return
+    async def _watch_requested(self, event: OutboxEvent) -> None:
         async with self._db.tenant(event.customer_id) as session:
-            watch = await watches.begin(session, UUID(version_id), UUID(previous_id))
+            watch = await watches.begin(session, event.subject_id, UUID(event.payload["previous_version_id"]))
         if watch is not None:
             await self._starter.start_watch(event.customer_id, watch.id, watch.prompt_id)
 

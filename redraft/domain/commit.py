@@ -11,12 +11,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import Kind, RedraftError, not_found
-from redraft.domain.outbox import emit
+from redraft.domain.outbox import ask, emit
 from redraft.store.database import run_sql
 from redraft.store.tables import Decision, Prompt, PromptVersion
 from redraft.store.tables.base import now
 
 GREATEST_NUMBER = 1_000_000
+ACCEPTED_SOURCES = ("proposal", "optimization")
+"""Sources of a version that somebody decided on; where the prompt asks for it, such a version is watched."""
 _ALLOW_MOVE = text("select set_config('redraft.commit', 'on', true)")
 _FORBID_MOVE = text("select set_config('redraft.commit', 'off', true)")
 
@@ -86,6 +88,8 @@ async def commit(session: AsyncSession, change: Change) -> PromptVersion:
         await _move(session, prompt, version)
     session.add(_decision(prompt, change, version))
     await _say(session, version, change, previous, moved=version.number > highest)
+    if prompt.watched and previous is not None and change.source in ACCEPTED_SOURCES:
+        await ask(session, prompt.customer_id, "watch.requested", version.id, previous_version_id=str(previous))
     return version
 
 

@@ -17,12 +17,11 @@ from redraft.experiment.live import LEVEL, Difference, Outcomes, compare_rates
 from redraft.store.tables import Prompt, PromptVersion, Watch
 from redraft.store.tables.base import now
 
-WATCHED_SOURCES = ("proposal", "optimization")
 ACTOR = "watch"
 
 
 async def begin(session: AsyncSession, version_id: UUID, previous_id: UUID) -> Watch | None:
-    """Begin to watch a version that an accepted proposal or applied variant made, if its prompt asks for it.
+    """Begin to watch a version, unless that is over before it began: the commit asked for it.
 
     Repeating it changes nothing. Returns the watch while it goes on, None where there is nothing to watch.
     """
@@ -31,7 +30,7 @@ async def begin(session: AsyncSession, version_id: UUID, previous_id: UUID) -> W
     found = (await session.exec(select(Watch).where(Watch.version_id == version_id))).one_or_none()
     if found is not None:
         return found if found.status == "watching" else None
-    if not prompt.watched or version.source not in WATCHED_SOURCES or _why_over(prompt, version_id):
+    if _why_over(prompt, version_id):
         return None
     watch = Watch(
         customer_id=prompt.customer_id, prompt_id=prompt.id, version_id=version_id, previous_version_id=previous_id
