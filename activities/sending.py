@@ -62,6 +62,12 @@ class Sender:
             error = str(refused)
         except httpx.HTTPError as failed:
             error = _trouble(failed)
+        except (
+            httpx.InvalidURL,
+            ValueError,
+            OSError,
+        ):  # what no library calls its own failure
+            error = "the request could not be sent to this URL"
         return Outcome(error, round(1_000 * (time.monotonic() - began)), status)
 
     async def _status(self, text: str, body: bytes, headers: dict[str, str]) -> int:

@@ -74,6 +74,8 @@ BAD = {
     "https://10.0.0.1:8443/": "public",
     "https://example.com:99999/": "port",
     "https://exa mple.com/": "host",
+    "https://xn--a.com": "must be a URL",
+    "https://xn--.com/x": "must be a URL",
     "https://example.com/" + "x" * 2_000: "characters",
 }
 

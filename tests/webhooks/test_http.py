@@ -77,6 +77,7 @@ async def test_the_life_of_a_webhook_is_in_the_log(http: httpx.AsyncClient) -> N
     [
         ({"url": "http://hooks.example.com/"}, "url"),
         ({"url": "https://10.1.2.3/"}, "url"),
+        ({"url": "https://xn--a.com"}, "url"),
         ({"url": "https://a:b@hooks.example.com/"}, "url"),
         ({"url": URL, "events": ["proposals.*"]}, "events"),
         ({"url": URL, "events": []}, "events"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -131,6 +132,24 @@ async def test_a_name_without_an_address_says_so() -> None:
 
     outcome = await Sender(5, HERE, unknown).post("https://hooks.test/", b"{}", HEADERS)
     assert outcome.error == "the host's name has no address"
+
+
+@pytest.mark.parametrize("url", ["https://xn--a.com/", "https://hooks.test:22/", "nothing"])
+async def test_a_stored_url_that_is_no_longer_good_is_a_failed_attempt(url: str) -> None:
+    outcome = await Sender(5).post(url, b"{}", HEADERS)
+    assert (outcome.status_code, outcome.error.startswith("url: must")) == (None, True)
+
+
+@pytest.mark.parametrize("trouble", [httpx.InvalidURL("CANARY"), ValueError("CANARY"), OSError("CANARY")])
+async def test_trouble_that_no_library_calls_its_own_is_a_failed_attempt(
+    monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    async def fail(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
+    outcome = await Sender(5, HERE).post("http://127.0.0.1:8000/", b"{}", HEADERS)
+    assert (outcome.status_code, outcome.error) == (None, "the request could not be sent to this URL")
 
 
 @pytest.fixture

@@ -94,9 +94,11 @@ def _parsed(text: str) -> httpx.URL:
     if len(text) > GREATEST_URL:
         raise _wrong(f"must have at most {GREATEST_URL:,} characters")
     try:
-        return httpx.URL(text)
+        url = httpx.URL(text)
+        _ = url.host  # decodes international names, which fails for those that are none, such as xn--a
     except (httpx.InvalidURL, UnicodeError) as error:
         raise _wrong("must be a URL such as https://example.com/hooks/redraft") from error
+    return url
 
 
 def _wrong(message: str) -> RedraftError:
