@@ -259,7 +259,7 @@ async def test_a_schedule_says_what_it_waits_for_and_what_each_run_saw(owner: Pe
     assert f"/namespaces/default/schedules/schedule-{gallery.ids['schedule']}" in html
     assert f"/namespaces/default/workflows/reoptimize-{gallery.ids['schedule']}-19" in html
     inbox = visible(await owner.read("/console"))
-    assert "Schedule by Weekly look Every audit of this run failed; each says why." in inbox
+    assert "Schedule Weekly look Every audit of this run failed; each says why." in inbox
     prompt = visible(await owner.read(f"/console/prompts/{gallery.prompt}"))
     assert "Schedules Audit every 6 hours Paused Weekly look" in prompt
 

@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from playwright.async_api import Browser
@@ -115,16 +116,17 @@ async def main(folder: Path, wanted: list[str]) -> None:
         await database.close()
 
 
-def shrink(folder: Path) -> None:
-    """Make the pictures smaller where pngquant is installed."""
+def shrink(folder: Path, since: float) -> None:
+    """Make the pictures taken since then smaller where pngquant is installed; each time costs quality."""
     program = shutil.which("pngquant")
     if program is not None:
-        files = [str(path) for path in folder.glob("*.png")]
+        files = [str(path) for path in folder.glob("*.png") if path.stat().st_mtime >= since]
         subprocess.run([program, "--force", "--ext", ".png", "--strip", "--speed", "1", "64", *files], check=True)
 
 
 if __name__ == "__main__":
     where = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     where.mkdir(parents=True, exist_ok=True)
+    began = time.time()
     asyncio.run(main(where, sys.argv[2:]))
-    shrink(where)
+    shrink(where, began)
