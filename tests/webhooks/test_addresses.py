@@ -51,6 +51,27 @@ def test_allowed_networks_are_reached_but_metadata_never() -> None:
     assert [str(address) for address in METADATA if may_reach(address, allowed)] == []
 
 
+EVERYTHING = networks_of(["0.0.0.0/0", "::/0"])
+
+
+@pytest.mark.parametrize("text", ["169.254.170.2", "169.254.170.23", "fd00:ec2::23", "fd20:ce::254"])
+def test_credentials_of_containers_and_machines_are_never_reached(text: str) -> None:
+    assert not may_reach(ip_address(text), EVERYTHING)
+
+
+@pytest.mark.parametrize("inner", [address for address in METADATA if isinstance(address, IPv4Address)], ids=str)
+def test_metadata_is_not_reached_inside_another_address_either(inner: IPv4Address) -> None:
+    prefixes = ("::ffff:0:0", "64:ff9b::", "::", "::ffff:0:0:0", "64:ff9b:1::")
+    outer = [IPv6Address(int(IPv6Address(prefix)) | int(inner)) for prefix in prefixes]
+    outer.append(IPv6Address(int(IPv6Address("2002::")) | int(inner) << 80 | 1))
+    assert [str(address) for address in outer if may_reach(address, EVERYTHING)] == []
+
+
+@pytest.mark.parametrize("text", ["fe80::1%eth0", "fd00:ec2::254%1", "2606:4700:4700::1111%1", "::ffff:10.1.2.3%1"])
+def test_an_address_with_a_zone_is_not_reached(text: str) -> None:
+    assert not may_reach(ip_address(text), EVERYTHING)
+
+
 GOOD = [
     "https://example.com/hooks",
     "https://example.com:8443/hooks?x=1",

@@ -24,7 +24,15 @@ _NAME = re.compile(rb"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 # Where clouds answer with credentials: never, whatever the settings allow. Azure's is a public address.
 METADATA: tuple[Address, ...] = tuple(
     ip_address(text)
-    for text in ("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "168.63.129.16", "100.100.100.200")
+    for text in (
+        *("169.254.169.254", "169.254.170.2", "169.254.170.23", "168.63.129.16", "100.100.100.200"),
+        *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+    )
+)
+_METADATA = frozenset((address.version, int(address)) for address in METADATA)
+# IPv6 networks whose last 32 bits are an IPv4 address: compatible, mapped, translated, NAT64.
+_EMBEDDING = tuple(
+    IPv6Network(text) for text in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
 )
 # Not public although `is_global` may say so, which depends on the patch release of Python: networks that lead to others
 # (IPv4 in IPv6, translators, tunnels), multicast, and those that the registries reserve.
@@ -49,10 +57,25 @@ def is_public(address: Address) -> bool:
 
 
 def may_reach(address: Address, allowed: tuple[Network, ...] = ()) -> bool:
-    """Return whether a webhook may be sent to an address: a public one, or one of a network that was allowed."""
-    if address in METADATA:
+    """Return whether a webhook may be sent to an address: a public one, or one of a network that was allowed.
+
+    Never one that leads to a cloud's metadata, in whichever notation, nor one that has a zone (`%eth0`).
+    """
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return False
+    if any((each.version, int(each)) in _METADATA for each in (address, *_embedded(address))):
         return False
     return is_public(address) or any(address in network for network in allowed)
+
+
+def _embedded(address: Address) -> list[Address]:
+    """Return the IPv4 addresses that an IPv6 one may stand for."""
+    if isinstance(address, IPv4Address):
+        return []
+    found: list[Address] = [address.sixtofour] if address.sixtofour is not None else []
+    if any(address in network for network in _EMBEDDING):
+        found.append(IPv4Address(int(address) & 0xFFFF_FFFF))
+    return found
 
 
 def check_url(text: str, allowed: tuple[Network, ...] = ()) -> httpx.URL:
