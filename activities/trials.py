@@ -104,13 +104,13 @@ class TrialActivities:
             except ModelError as error:
                 raise await model_failure(self._db, key, error, self._settings.llm_attempts) from error
             async with self._db.tenant(request.customer_id) as session:
-                usage = await booked(session, experiments.PURPOSE, basis.trial_id)
+                usage = await booked(session, optimizations.PURPOSE, basis.trial_id)
                 await experiments.store_trial(session, basis, request.kind, _outcome(result, usage.cost_usd))
 
     def _key(self, record: Optimization, subject_id: UUID) -> CallKey:
         return CallKey(
             record.customer_id,
-            experiments.PURPOSE,
+            optimizations.PURPOSE,
             subject_id,
             0,
             record.prompt_id,

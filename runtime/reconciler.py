@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -19,7 +21,7 @@ from redraft.domain.optimizations import open_records
 from redraft.domain.proposals import OPEN_STATES
 from redraft.domain.schedules.run_state import settle_lost
 from redraft.domain.webhooks.deliveries import pending_deliveries
-from redraft.store.database import Database, run_sql
+from redraft.store.database import Database
 from redraft.store.ids import ZERO_ID
 from redraft.store.tables import (
     Audit,
@@ -51,7 +53,9 @@ IDEMPOTENCY_KEPT = timedelta(hours=24)
 RATE_WINDOWS_KEPT = timedelta(minutes=5)
 ERRANDS_KEPT = timedelta(days=7)
 LEADER_LOCK = 7213450882
-_LEAD = text("select pg_try_advisory_xact_lock(:key)")
+_LEAD = text("select pg_try_advisory_lock(:key)")
+_RETIRE = text("select pg_advisory_unlock(:key)")
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -62,6 +66,16 @@ class OpenRecord:
     customer_id: UUID
     id: UUID
     prompt_id: UUID = ZERO_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Records of one kind that have a workflow each."""
+
+    workflow_type: str
+    open_records: Callable[[AsyncSession], Awaitable[list[OpenRecord]]]
+    id_of: Callable[[UUID], str]
+    restart: Callable[[OpenRecord], Awaitable[None]]
 
 
 class Reconciler:
@@ -87,28 +101,46 @@ class Reconciler:
             await asyncio.sleep(self._interval_s)
 
     async def reconcile(self) -> int:
-        """Make one pass unless another worker does; return how many workflows were brought back."""
-        async with self._db.system() as session:
-            leader = await run_sql(session, _LEAD, key=LEADER_LOCK)
-            if not leader.scalar_one():
+        """Make one pass unless another worker does; return how many workflows were brought back.
+
+        What goes wrong with one kind of record, or with one record, is logged and holds up none of the others.
+        """
+        async with self._leadership() as leading:
+            if not leading:
                 return 0
-            proposals, audits = await _open_proposals(session), await _open_audits(session)
-            optimizations, watches = await _open_optimizations(session), await _open_watches(session)
-            runs = await _open_runs(session)
-            deliveries = [OpenRecord(*row) for row in await pending_deliveries(session, now() - GRACE)]
-            await _clean(session)
-        brought_back = await self._restart_lost("ProposalWorkflow", proposals, proposal_workflow_id, self._proposal)
-        brought_back += await self._restart_lost("AuditWorkflow", audits, audit_workflow_id, self._audit)
-        brought_back += await self._restart_lost(
-            "OptimizationWorkflow", optimizations, optimization_workflow_id, self._optimization
-        )
-        brought_back += await self._restart_lost("WatchWorkflow", watches, watch_workflow_id, self._watch)
-        brought_back += await self._restart_lost(
-            "WebhookDeliveryWorkflow", deliveries, webhook_workflow_id, self._delivery
-        )
-        await self._settle_lost(runs)
-        await self._scheduler.reconcile()
-        return brought_back
+            await self._guarded("schedules", self._scheduler.reconcile())
+            counts = [await self._guarded(kind.workflow_type, self._restart_lost(kind)) for kind in self._kinds()]
+            await self._guarded("schedule runs", self._settle_lost())
+            await self._guarded("cleaning", self._clean())
+        return sum(count or 0 for count in counts)
+
+    @asynccontextmanager
+    async def _leadership(self) -> AsyncIterator[bool]:
+        """Whether this worker makes the pass: it holds the lock until the pass is over."""
+        async with self._db.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            leading: bool = (await connection.execute(_LEAD, {"key": LEADER_LOCK})).scalar_one()
+            try:
+                yield leading
+            finally:
+                if leading:
+                    await connection.execute(_RETIRE, {"key": LEADER_LOCK})
+
+    async def _guarded(self, stage: str, work: Awaitable[T]) -> T | None:
+        try:
+            return await work
+        except Exception:
+            log.exception("reconcile_failed", stage=stage)
+            return None
+
+    def _kinds(self) -> list[Kind]:
+        return [
+            Kind("ProposalWorkflow", _open_proposals, proposal_workflow_id, self._proposal),
+            Kind("AuditWorkflow", _open_audits, audit_workflow_id, self._audit),
+            Kind("OptimizationWorkflow", _open_optimizations, optimization_workflow_id, self._optimization),
+            Kind("WatchWorkflow", _open_watches, watch_workflow_id, self._watch),
+            Kind("WebhookDeliveryWorkflow", _open_deliveries, webhook_workflow_id, self._delivery),
+        ]
 
     async def _proposal(self, record: OpenRecord) -> None:
         await self._starter.resume_proposal(record.customer_id, record.id, record.prompt_id)
@@ -125,32 +157,37 @@ class Reconciler:
     async def _audit(self, record: OpenRecord) -> None:
         await self._starter.start_audit(record.customer_id, record.id, record.prompt_id)
 
-    async def _restart_lost(
-        self,
-        workflow_type: str,
-        records: list[OpenRecord],
-        workflow_id: Callable[[UUID], str],
-        restart: Callable[[OpenRecord], Awaitable[None]],
-    ) -> int:
+    async def _restart_lost(self, kind: Kind) -> int:
+        async with self._db.system() as session:
+            records = await kind.open_records(session)
         if not records:
             return 0
-        running = await self._running(workflow_type)
-        lost = [r for r in records if workflow_id(r.id) not in running and not await self._runs(workflow_id(r.id))]
+        running = await self._running(kind.workflow_type)
+        lost = [r for r in records if kind.id_of(r.id) not in running and not await self._runs(kind.id_of(r.id))]
         if lost:  # a Temporal that has forgotten workflows may have forgotten these too
             await register_search_attributes(self._client)
         for record in lost:
-            log.warning("workflow_lost", workflow_id=workflow_id(record.id), customer_id=str(record.customer_id))
-            await restart(record)
+            log.warning("workflow_lost", workflow_id=kind.id_of(record.id), customer_id=str(record.customer_id))
+            await self._guarded(kind.id_of(record.id), kind.restart(record))
         return len(lost)
 
-    async def _settle_lost(self, runs: list[ScheduleRun]) -> None:
+    async def _settle_lost(self) -> None:
         """Fail runs of schedules whose workflow is gone: they are over, and the schedule comes again."""
+        async with self._db.system() as session:
+            runs = await _open_runs(session)
         for run in runs:
-            if await self._runs(run.workflow_id):
-                continue
-            log.warning("workflow_lost", workflow_id=run.workflow_id, customer_id=str(run.customer_id))
-            async with self._db.tenant(run.customer_id) as session:
-                await settle_lost(session, run.id)
+            await self._guarded(run.workflow_id, self._settle_if_lost(run))
+
+    async def _settle_if_lost(self, run: ScheduleRun) -> None:
+        if await self._runs(run.workflow_id):
+            return
+        log.warning("workflow_lost", workflow_id=run.workflow_id, customer_id=str(run.customer_id))
+        async with self._db.tenant(run.customer_id) as session:
+            await settle_lost(session, run.id)
+
+    async def _clean(self) -> None:
+        async with self._db.system() as session:
+            await _clean(session)
 
     async def _running(self, workflow_type: str) -> set[str]:
         query = f'WorkflowType = "{workflow_type}" and ExecutionStatus = "Running"'
@@ -193,6 +230,10 @@ async def _open_watches(session: AsyncSession) -> list[OpenRecord]:
         Watch.status == "watching", col(Watch.created_at) < now() - GRACE
     )
     return [OpenRecord(*row) for row in await session.exec(statement)]
+
+
+async def _open_deliveries(session: AsyncSession) -> list[OpenRecord]:
+    return [OpenRecord(*row) for row in await pending_deliveries(session, now() - GRACE)]
 
 
 async def _open_runs(session: AsyncSession) -> list[ScheduleRun]:

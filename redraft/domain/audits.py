@@ -67,7 +67,7 @@ async def create_audit(
     session.add(audit)
     await session.flush()
     if draft.evaluation is None:
-        await refuse_when_spent(session, of_customer(customer_id), default_budget)
+        await refuse_when_spent(session, of_customer(customer_id), default_budget, PURPOSE)
         prompt = await session.get_one(Prompt, trace.prompt_id)
         audit.language = draft.language or prompt.language or DEFAULT_LANGUAGE
         await emit(session, customer_id, "audit.requested", audit.id)

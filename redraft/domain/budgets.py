@@ -85,9 +85,13 @@ def _statements(table: str, key: str, columns: str, values: str) -> _Statements:
         correct=text(
             f"update {table} set usd = usd + :usd {where} returning usd, budget_usd, announced_percent"  # noqa: S608
         ),
-        committed=text(f"select usd, refused_usd from {table} {where}"),  # noqa: S608
+        committed=text(
+            f"select usd, cast(refused ->> cast(:purpose as text) as numeric) as refused_usd from {table} {where}"  # noqa: S608
+        ),
         refuse=text(
-            f"update {table} set refused_usd = least(refused_usd, :usd), budget_usd = :budget,"  # noqa: S608
+            f"update {table} set refused = refused || jsonb_build_object(cast(:purpose as text),"  # noqa: S608
+            "  least(cast(refused ->> cast(:purpose as text) as numeric), cast(:usd as numeric))::text),"
+            " budget_usd = :budget,"
             f" announced_percent = {announced} {where} returning usd, budget_usd, announced_percent"
         ),
         announce=text(f"update {table} set announced_percent = :percent {where}"),  # noqa: S608
@@ -132,8 +136,7 @@ async def book(session: AsyncSession, account: Account, greatest: Decimal, defau
     budget = await budget_of(session, account, default)
     await run_sql(session, sql.row, **where, customer=account.customer_id)
     if (await run_sql(session, sql.reserve, **where, usd=greatest, budget=budget)).first() is None:
-        committed = (await run_sql(session, sql.committed, **where)).one().usd
-        raise BudgetSpent(account.whose, budget or Decimal(0), committed, greatest, account)
+        raise BudgetSpent(account.whose, budget or Decimal(0), await committed_usd(session, account), greatest, account)
 
 
 async def correct(session: AsyncSession, account: Account, difference: Decimal) -> None:
@@ -143,14 +146,15 @@ async def correct(session: AsyncSession, account: Account, difference: Decimal) 
         await _announce(session, account, row, _percent(row.usd, row.budget_usd))
 
 
-async def note_refusal(session: AsyncSession, refused: BudgetSpent) -> None:
+async def note_refusal(session: AsyncSession, refused: BudgetSpent, purpose: str) -> None:
     """Record that a call did not fit, in a transaction of its own, as the one that was refused left nothing."""
     account = refused.account
     if account is None:
         return
     sql, where = _SQL[account.kind], _row_of(account)
     await run_sql(session, sql.row, **where, customer=account.customer_id)
-    row = (await run_sql(session, sql.refuse, **where, usd=refused.greatest, budget=refused.budget)).one()
+    values = {"usd": refused.greatest, "budget": refused.budget, "purpose": purpose}
+    row = (await run_sql(session, sql.refuse, **where, **values)).one()
     await _announce(session, account, row, SPENT_PERCENT)
 
 
@@ -165,6 +169,10 @@ def _percent(usd: Decimal, budget: Decimal) -> int:
     return WARN_PERCENT if usd * 100 >= budget * WARN_PERCENT else 0
 
 
+def _share(usd: Decimal, budget: Decimal) -> int:
+    return int(usd * 100 / budget) if budget else SPENT_PERCENT
+
+
 async def _announce(session: AsyncSession, account: Account, row: Row[Any], percent: int) -> None:
     """Emit one event per mark, budget and month; the row is locked since it was changed."""
     if percent <= row.announced_percent:
@@ -177,21 +185,21 @@ async def _announce(session: AsyncSession, account: Account, row: Row[Any], perc
         account.id,
         account=account.kind,
         month=account.month.strftime("%Y-%m"),
-        percent=percent,
+        percent=_share(row.usd, row.budget_usd),
         budget_usd=float(row.budget_usd),
         committed_usd=float(row.usd),
     )
 
 
-async def refuse_when_spent(session: AsyncSession, account: Account, default: Decimal | None) -> None:
-    """Refuse to begin what needs model calls when none could start. Raises BudgetSpent.
+async def refuse_when_spent(session: AsyncSession, account: Account, default: Decimal | None, purpose: str) -> None:
+    """Refuse to begin work of a purpose when no call of it could start. Raises BudgetSpent.
 
-    None could when nothing is left, or when less is left than the cheapest call that was refused this month.
+    None could when nothing is left, or less than the cheapest call of that purpose that was refused this month.
     """
     budget = await budget_of(session, account, default)
     if budget is None:
         return
-    row = (await run_sql(session, _SQL[account.kind].committed, **_row_of(account))).first()
+    row = (await run_sql(session, _SQL[account.kind].committed, **_row_of(account), purpose=purpose)).first()
     committed = Decimal(0) if row is None else Decimal(row.usd)
     left = budget - committed
     if left <= 0 or (row is not None and row.refused_usd is not None and left < row.refused_usd):
@@ -200,5 +208,5 @@ async def refuse_when_spent(session: AsyncSession, account: Account, default: De
 
 async def committed_usd(session: AsyncSession, account: Account) -> Decimal:
     """Return what an account's calls cost or may still cost, in USD."""
-    row = (await run_sql(session, _SQL[account.kind].committed, **_row_of(account))).first()
+    row = (await run_sql(session, _SQL[account.kind].committed, **_row_of(account), purpose="")).first()
     return Decimal(0) if row is None else Decimal(row.usd)

@@ -25,7 +25,6 @@ from redraft.store.ids import derived_id
 from redraft.store.tables import Optimization, Trial, Variant
 from redraft.store.tables.base import now
 
-PURPOSE = "optimization"  # of its model calls in the ledger
 GREATEST_EXCLUDED_SHARE = 0.5
 FEWEST_CELLS_TO_JUDGE = 20
 GOOD_SCORE = 70.0

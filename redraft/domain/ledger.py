@@ -61,13 +61,14 @@ async def reserve(
 
     An earlier call for the same that was never settled lost its caller: it stays booked at what it had reserved.
     """
+    # Rows of calls before accounts, as everywhere.
+    same = _same_call(key).where(ModelCall.state == "reserved").with_for_update()
+    for lost in list(await session.exec(same)):
+        await _lose(session, lost, "")
     month = budgets.this_month()
     for account in budgets.accounts(key.customer_id, key.schedule_id, month):
         await budgets.book(session, account, greatest, default_budget)
     await _reserve_optimization(session, key, greatest)
-    for lost in await session.exec(_same_call(key).where(ModelCall.state == "reserved")):
-        lost.state = "unknown"
-        session.add(lost)
     call = ModelCall(
         customer_id=key.customer_id,
         purpose=key.purpose,
@@ -129,8 +130,14 @@ async def give_up(session: AsyncSession, call_id: UUID, outcome: str) -> None:
     """Book a call whose cost will never be known: it stays at what it had reserved."""
     call = await session.get_one(ModelCall, call_id, with_for_update=True)
     if call.state == "reserved":
-        call.state, call.outcome = "unknown", outcome
-        session.add(call)
+        await _lose(session, call, outcome)
+
+
+async def _lose(session: AsyncSession, call: ModelCall, outcome: str) -> None:
+    call.state, call.outcome = "unknown", outcome or call.outcome
+    session.add(call)
+    for account in budgets.accounts(call.customer_id, call.schedule_id, call.month):
+        await budgets.correct(session, account, Decimal(0))  # what is unknown counts as spent, and may be told of
 
 
 async def failures(session: AsyncSession, key: CallKey) -> int:

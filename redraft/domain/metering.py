@@ -73,7 +73,7 @@ class MeteredModel:
                 return await reserve(session, key, self.model.name, greatest, self.default_budget)
         except BudgetSpent as error:
             async with self.db.tenant(key.customer_id) as session:
-                await note_refusal(session, error)
+                await note_refusal(session, error, key.purpose)
             raise OverBudget(error) from error
 
     async def _book_failure(self, call: ModelCall, error: ModelError) -> None:

@@ -26,6 +26,7 @@ from redraft.domain.settled import Settled
 from redraft.store.tables import Decision, Optimization, Prompt, Variant
 from redraft.store.tables.base import now
 
+PURPOSE = "optimization"  # of its model calls in the ledger
 GREATEST_VARIANT_COUNT = 5
 RUNNING_STATES = ("queued", "running")
 Mode = Literal["exploratory", "validation"]
@@ -69,7 +70,7 @@ async def open_optimization(
     except RedraftError as error:
         raise invalid("promptId", "there is no prompt with this id") from error
     await refuse_late(session, request.deadline)
-    await refuse_when_spent(session, of_customer(request.customer_id), default_budget)
+    await refuse_when_spent(session, of_customer(request.customer_id), default_budget, PURPOSE)
     version = await current_version(session, prompt)
     optimization = Optimization(
         id=request.id,

@@ -81,7 +81,7 @@ async def open_proposal(
     await refuse_late(session, request.deadline)
     audits = await load_audit_set(session, prompt, request.audit_ids)
     await _refuse_beyond_limit(session, customer, default_limit)
-    await refuse_when_spent(session, of_customer(customer.id), default_budget)
+    await refuse_when_spent(session, of_customer(customer.id), default_budget, PURPOSE)
     version = await current_version(session, prompt)
     proposal = Proposal(
         id=request.id,

@@ -138,7 +138,7 @@ _ALL = (
         "budget.spent",
         "budget",
         ("account", "month", "percent", "budget_usd", "committed_usd"),
-        "A month's budget is spent: no model call starts.",
+        "A model call did not fit into what is left of a month's budget, and did not start; told once a budget.",
     ),
     Topic("watch.started", "watch", _WATCH, "An accepted change is compared live with the version it replaced."),
     Topic("watch.better", "watch", _WATCH, "It does better, with confidence; the watch has ended."),

@@ -10,16 +10,19 @@ import psycopg
 import pytest
 from sqlmodel import col, select
 
+from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.budgets import accounts, committed_usd, this_month
+from redraft.domain.errors import RedraftError
 from redraft.domain.ledger import CallKey
 from redraft.domain.metering import MeteredModel, OverBudget
+from redraft.domain.traces import TraceDraft, record_trace
 from redraft.llm.factory import language_model
-from redraft.llm.port import ModelRequest, Turn
+from redraft.llm.port import ModelError, ModelRequest, Turn
 from redraft.store.ids import new_id
 from redraft.store.tables import Event, Schedule
 from tests.faults.ledger import entries
 from tests.support.laws import broken_laws
-from tests.support.model_replies import auto, hang
+from tests.support.model_replies import Reply, auto, hang
 from tests.support.wait import until
 from tests.support.worlds import World
 
@@ -121,12 +124,14 @@ async def test_a_budget_that_runs_out_says_so_once_at_each_mark(here: World) -> 
     while await call() == "made":
         pass
     assert set(await asyncio.gather(*(call() for _ in range(STARTS)))) == {"refused"}
-    assert await events() == [("budget.threshold_reached", 80), ("budget.spent", 100)]
+    told = await events()
+    assert [topic for topic, _ in told] == ["budget.threshold_reached", "budget.spent"]
+    assert all(80 <= percent < 100 for _, percent in told)
     budget(here, Decimal(1000))
     assert await call() == "made"
     budget(here, cost / 2)
     assert await call() == "refused"
-    assert await events() == [("budget.threshold_reached", 80), ("budget.spent", 100), ("budget.spent", 100)]
+    assert [topic for topic, _ in await events()] == [*(topic for topic, _ in told), "budget.spent"]
     assert broken_laws(database_url(here)) == {}
     await model.close()
 
@@ -153,4 +158,31 @@ async def test_a_schedules_budget_stops_its_calls_and_nobody_elses(here: World) 
         [event] = await session.exec(select(Event).where(Event.subject_id == schedule.id))
     assert (event.topic, event.payload["account"]) == ("budget.spent", "schedule")
     assert broken_laws(database_url(here)) == {}
+    await model.close()
+
+
+async def test_a_refused_call_of_one_kind_holds_up_no_work_of_another(here: World) -> None:
+    model = language_model(here.settings)
+    prompt = await here.prompt()
+    budget(here, model.greatest_cost(REQUEST) / 2)
+    with pytest.raises(OverBudget):
+        await MeteredModel(model, here.db, CallKey(here.customer_id, "proposal", new_id(), 0)).generate(REQUEST)
+    with pytest.raises(RedraftError, match="too little for another model call"):
+        await here.open(prompt)
+    async with here.db.tenant(here.customer_id) as session:
+        talk = [{"role": "user", "content": "Hello."}]
+        trace = await record_trace(session, here.customer_id, TraceDraft(prompt.id, talk))
+        assert (await create_audit(session, here.customer_id, AuditDraft(trace.id))).status == "progressing"
+    await model.close()
+
+
+async def test_a_call_of_unknown_cost_counts_and_is_told_of(here: World) -> None:
+    model = language_model(here.settings)
+    budget(here, model.greatest_cost(REQUEST) * Decimal("1.1"))
+    here.gemini.script(Reply(do="drop"))
+    with pytest.raises(ModelError):
+        await MeteredModel(model, here.db, CallKey(here.customer_id, "audit", new_id(), 0)).generate(REQUEST)
+    async with here.db.tenant(here.customer_id) as session:
+        [event] = await session.exec(select(Event).where(col(Event.topic).startswith("budget.")))
+    assert (event.topic, event.payload["percent"]) == ("budget.threshold_reached", 90)
     await model.close()

@@ -16,6 +16,7 @@ from redraft.domain.errors import not_found
 from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.outbox import emit
 from redraft.domain.proposal_events import say_created
+from redraft.domain.proposals import PURPOSE
 from redraft.domain.runs.content import Identifier
 from redraft.domain.runs.evidence import NOTHING_TO_IMPROVE, load_run_set, prompt_of_runs, runs_of
 from redraft.store.tables import Proposal, ProposalRun
@@ -51,7 +52,7 @@ async def queue_proposal(
     runs = await load_run_set(session, request.numbers)
     prompt = await prompt_of_runs(session, runs, request.agent)
     await lock_prompt(session, prompt.id)
-    await refuse_when_spent(session, of_customer(request.customer_id), default_budget)
+    await refuse_when_spent(session, of_customer(request.customer_id), default_budget, PURPOSE)
     version = await current_version(session, prompt)
     text = request.prompt if request.prompt is not None else version.text
     proposal = Proposal(

@@ -111,7 +111,7 @@ async def _start(
     """Open a proposal or an optimization and link it; a refusal of the core's ends the run as skipped."""
     try:
         async with session.begin_nested():
-            await refuse_when_nothing_left(session, run.customer_id, schedule.id, default_budget)
+            await refuse_when_nothing_left(session, run.customer_id, schedule.id, default_budget, schedule.action)
             if schedule.action == "proposal":
                 opened = await _open_proposal(session, schedule, run, version, opener)
             else:

@@ -42,9 +42,9 @@ def optional_time_field() -> Any:
     return Field(default=None, sa_type=DateTime(timezone=True), nullable=True)
 
 
-def json_field(default_factory: Any = dict) -> Any:
-    """A JSONB column that is always there."""
-    return Field(default_factory=default_factory, sa_type=JSONB, nullable=False)
+def json_field(default_factory: Any = dict, **column: Any) -> Any:
+    """A JSONB column that is always there; `column` are further arguments of SQLAlchemy's Column."""
+    return Field(default_factory=default_factory, sa_type=JSONB, nullable=False, sa_column_kwargs=column)
 
 
 def optional_json_field() -> Any:

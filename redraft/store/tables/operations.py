@@ -67,7 +67,7 @@ class Spend(SQLModel, table=True):
     """What a customer's model calls of one month (UTC) cost or may still cost, in USD.
 
     `budget_usd` is the budget that the last call was held against, `announced_percent` the highest share of it that an
-    event told of, `refused_usd` the greatest cost of the cheapest call that did not fit.
+    event told of, `refused` the cheapest calls that did not fit, by purpose, as decimal strings of USD.
     """
 
     __tablename__ = "spends"
@@ -77,4 +77,4 @@ class Spend(SQLModel, table=True):
     usd: Decimal = Field(default=Decimal(0), sa_type=Numeric(18, 9))
     budget_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))
     announced_percent: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    refused_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))
+    refused: dict[str, Any] = json_field(server_default="{}")

@@ -96,4 +96,4 @@ class ScheduleSpend(SQLModel, table=True):
     usd: Decimal = Field(default=Decimal(0), sa_type=Numeric(18, 9))
     budget_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))
     announced_percent: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    refused_usd: Decimal | None = Field(default=None, sa_type=Numeric(18, 9))
+    refused: dict[str, Any] = json_field(server_default="{}")

@@ -23,7 +23,8 @@ def upgrade() -> None:
     for table in ACCOUNTS:
         op.add_column(table, sa.Column("budget_usd", sa.Numeric(precision=18, scale=9), nullable=True))
         op.add_column(table, sa.Column("announced_percent", sa.Integer(), nullable=False, server_default="0"))
-        op.add_column(table, sa.Column("refused_usd", sa.Numeric(precision=18, scale=9), nullable=True))
+        refused = sa.Column("refused", postgresql.JSONB(astext_type=sa.Text()), nullable=False, server_default="{}")
+        op.add_column(table, refused)
     for column in ("watched", "auto_restore"):
         op.add_column("prompts", sa.Column(column, sa.Boolean(), nullable=False, server_default=sa.false()))
     create_watches()
@@ -67,5 +68,5 @@ def downgrade() -> None:
     for column in ("auto_restore", "watched"):
         op.drop_column("prompts", column)
     for table in ACCOUNTS:
-        for column in ("refused_usd", "announced_percent", "budget_usd"):
+        for column in ("refused", "announced_percent", "budget_usd"):
             op.drop_column(table, column)
