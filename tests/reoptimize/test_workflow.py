@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import psycopg
 import pytest
 from sqlmodel import select
 from temporalio.client import WorkflowFailureError
 
 from api.schemas.optimizations import OptimizationAnswer
+from redraft.domain.budgets import book, of_customer
 from redraft.domain.prompts import delete_prompt
+from redraft.domain.traces import lock_key
 from redraft.store.ids import derived_id, new_id
 from redraft.store.tables import Optimization, Schedule, ScheduleRun, ScheduleSpend
 from runtime.starts import Starter
@@ -178,6 +181,38 @@ async def test_audits_that_all_fail_fail_the_run(here: World) -> None:
     schedule = await make_schedule(here, prompt, "audit")
     summary = await due(here, schedule)
     assert (summary.status, summary.reason) == ("failed", "AUDITS_FAILED")
+
+
+@pytest.mark.parametrize(
+    ("requested", "status", "reason"), [(0, "skipped", "BUDGET_SPENT"), (1, "failed", "AUDITS_FAILED")]
+)
+async def test_a_budget_that_others_spend_while_a_run_samples_leaves_it_what_it_could_request(
+    here: World, database_url: str, requested: int, status: str, reason: str
+) -> None:
+    """The run waits for one conversation, having seen a budget; then all is spent, also for what it requested."""
+    budget = here.settings.monthly_budget_usd = Decimal(100)
+    prompt = await here.prompt()
+    conversations = sorted(await calls(here, prompt, True, False, None))
+    schedule = await make_schedule(here, prompt, "audit")
+    async with here.db.tenant(here.customer_id) as session:
+        await lock_key(session, conversations[requested])
+        begun = await begin_due(here, schedule)
+        await eventually(lambda: waiting_for_locks(database_url), bool, "a run that waits")
+        async with here.db.tenant(here.customer_id) as other:
+            await book(other, of_customer(here.customer_id), budget, budget)
+    summary = await begun.result()
+    run = await only_run(here, schedule)
+    assert (summary.status, summary.reason, summary.audits_started) == (status, reason, requested)
+    assert (run.status, run.reason) == (status, reason)
+    assert run.saw["sample"]["notAffordable"] == 3 - requested
+    assert [audit.trace_id for audit in await audits_of(here, schedule)] == conversations[:requested]
+
+
+async def waiting_for_locks(database_url: str) -> int:
+    """Return how many connections of the database wait for a lock."""
+    query = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        return len(await (await connection.execute(query)).fetchall())
 
 
 async def test_a_run_does_not_wait_for_ever_for_an_audit(here: World) -> None:

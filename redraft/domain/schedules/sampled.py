@@ -74,7 +74,7 @@ async def request_audits(
     drawn = draw(looked.candidates, size, run.id.int)
     left = await left_usd(session, run.customer_id, schedule.id, default_budget)
     affordable = await _affordable(session, drawn, left, lambda messages: greatest_cost(version.text, messages))
-    audits = await _request(session, run, affordable, default_budget)
+    audits, refused = await _request(session, run, affordable, default_budget)
     outcomes = {trace_id: outcome for outcome, ids in looked.candidates.items() for trace_id in ids}
     run.saw = {
         **run.saw,
@@ -85,7 +85,7 @@ async def request_audits(
             "withoutConversation": looked.without_conversation,
             "unaudited": {outcome: len(ids) for outcome, ids in looked.candidates.items()},
             "taken": dict.fromkeys(OUTCOMES, 0) | Counter(outcomes[trace_id] for trace_id in audits),
-            "notAffordable": len(drawn) - len(affordable),
+            "notAffordable": len(drawn) - len(affordable) + refused,
             "auditIds": [str(audit_id) for audit_id in audits.values()],
         },
     }
@@ -135,19 +135,25 @@ async def _affordable(
 
 async def _request(
     session: AsyncSession, run: ScheduleRun, traces: list[UUID], default_budget: Decimal | None
-) -> dict[UUID, UUID]:
-    """Request an audit of each trace and return the audits by trace; a trace erased meanwhile is left out."""
+) -> tuple[dict[UUID, UUID], int]:
+    """Request an audit of each trace; return the audits by trace, and how many a budget spent meanwhile refused.
+
+    A trace erased meanwhile is left out.
+    """
     audits: dict[UUID, UUID] = {}
-    for trace_id in sorted(traces):  # everybody who locks several traces does so in this order
+    for place, trace_id in enumerate(sorted(traces)):  # everybody who locks several traces does so in this order
         draft = AuditDraft(trace_id, id=derived_id("schedule-audit", run.id, trace_id), schedule_id=run.schedule_id)
         try:
-            audit = await create_audit(session, run.customer_id, draft, default_budget)
+            async with session.begin_nested():
+                audit = await create_audit(session, run.customer_id, draft, default_budget)
         except RedraftError as refused:
             if refused.kind == Kind.INVALID:
                 continue
-            raise  # a budget was spent at this very moment: the next attempt of this step looks at it first
+            if refused.kind == Kind.PAYMENT_REQUIRED:  # what was requested stays, and the run goes on with it
+                return audits, len(traces) - place
+            raise
         audits[trace_id] = audit.id
-    return audits
+    return audits, 0
 
 
 async def under_way(session: AsyncSession, run_id: UUID) -> int:
