@@ -183,6 +183,21 @@ async def test_due_times_that_passed_without_a_run_are_told_once(board: Board) -
     assert [each["topic"] for each in events.json()["data"]].count("schedule.run_skipped") == 2
 
 
+async def test_an_observation_that_is_written_late_tells_nothing_again(board: Board) -> None:
+    made = await board.make(paused=True)
+    before = await board.scheduler.temporal.describe(id_of(made))
+    assert before is not None
+    since = moment(before.info.create_time)
+    for number in (2, 1, 3):
+        async with board.db.tenant(board.customer.id) as session:
+            seen = Observation(since, overlapped=number, missed=2 * number)
+            await record_applied(session, id_of(made), 1, seen)
+    told: dict[str, int] = {}
+    for run in await board.runs(made):
+        told[run["reason"]] = told.get(run["reason"], 0) + int(run["message"].split()[0])
+    assert told == {"OVERLAPPED": 3, "CATCHUP_WINDOW_PASSED": 6}
+
+
 async def test_due_times_skipped_after_a_schedule_came_back_are_counted_anew(board: Board) -> None:
     made = await board.make(paused=True)
     row = await board.row(made)

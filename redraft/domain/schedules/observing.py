@@ -60,7 +60,7 @@ async def record_applied(
     schedule.problem = ""
     if seen is not None and schedule.observed != seen.stored():
         await _record_lost(session, schedule, seen)
-        schedule.observed = seen.stored()
+        schedule.observed = seen.stored() | _most_told(schedule, seen)
     session.add(schedule)
 
 
@@ -73,10 +73,21 @@ async def record_problem(session: AsyncSession, schedule_id: UUID, revision: int
         session.add(schedule)
 
 
-async def _record_lost(session: AsyncSession, schedule: Schedule, seen: Observation) -> None:
+def _told(schedule: Schedule, seen: Observation) -> dict[str, int]:
+    """Return how many due times of each kind became runs since the same moment."""
     before = schedule.observed if schedule.observed.get("since") == seen.since.isoformat() else {}
-    overlapped = seen.overlapped - before.get("overlapped", 0)
-    missed = seen.missed - before.get("missed", 0)
+    return {kind: before.get(kind, 0) for kind in ("overlapped", "missed")}
+
+
+def _most_told(schedule: Schedule, seen: Observation) -> dict[str, int]:
+    """Return the greater counts, so that of two who looked, the one who writes later may have looked earlier."""
+    told = _told(schedule, seen)
+    return {kind: max(number, getattr(seen, kind)) for kind, number in told.items()}
+
+
+async def _record_lost(session: AsyncSession, schedule: Schedule, seen: Observation) -> None:
+    told = _told(schedule, seen)
+    overlapped, missed = seen.overlapped - told["overlapped"], seen.missed - told["missed"]
     window = timing_of(schedule).catchup_window_s
     if overlapped > 0:
         message = f"{_times(overlapped)} while the run before was still going on"
