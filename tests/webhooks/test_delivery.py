@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlmodel import select
 from standardwebhooks import Webhook as Verifier
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
 from redraft.domain.errors import RedraftError
@@ -32,6 +33,7 @@ from workflows.ids import webhook_workflow_id
 ATTEMPTS = len(QUICK) + 1
 MANY = {"webhook_retry_s": (0.05,) * 50}
 SHORT = {**MANY, "webhook_timeout_s": 0.5}
+TIMER_STARTED = EventType.EVENT_TYPE_TIMER_STARTED
 LONG_WAIT = {"webhook_retry_s": (3_600.0,)}
 
 
@@ -260,6 +262,28 @@ async def test_redelivery_does_not_wait_for_the_next_attempt(office: Office, rec
     await office.do(deliveries.redeliver, made.webhook.id, delivery_id)
     (record,) = await office.until(made.webhook, "delivered")
     assert record.delivery.round == 2
+
+
+@pytest.mark.parametrize("office", [LONG_WAIT], indirect=True)
+async def test_an_attempt_before_its_time_is_told_to_wait(office: Office, receiver: Receiver) -> None:
+    """As when an attempt's record is written and its workflow does not hear of it."""
+    receiver.answers(500)
+    made = await office.webhook(receiver)
+    delivery_id = await office.test(made.webhook)
+    await eventually(lambda: office.deliveries(made.webhook), failed_once, "attempted")
+    handle = office.world.client.get_workflow_handle(webhook_workflow_id(delivery_id))
+    await handle.terminate("lost")
+    await Starter(office.world.client, office.world.settings).deliver_webhook(office.world.customer_id, delivery_id)
+
+    async def waits() -> list[float]:
+        events = (await handle.fetch_history()).events
+        timers = [event.timer_started_event_attributes for event in events if event.event_type == TIMER_STARTED]
+        return [timer.start_to_fire_timeout.ToTimedelta().total_seconds() for timer in timers]
+
+    ((wait,), (record,)) = await eventually(waits, bool, "waiting"), await office.deliveries(made.webhook)
+    assert record.delivery.next_attempt_at is not None
+    assert 0 < wait < (record.delivery.next_attempt_at - record.attempts[0].created_at).total_seconds()
+    assert (len(record.attempts), len(receiver.requests)) == (1, 1)
 
 
 async def test_old_deliveries_leave_the_log_with_their_attempts(office: Office, receiver: Receiver) -> None:

@@ -69,7 +69,10 @@ class Progress:
 
 
 async def begin_attempt(session: AsyncSession, delivery_id: UUID) -> Sending | Progress:
-    """Put the next attempt of a pending delivery on record; say where it is when nothing is to be sent."""
+    """Put the next attempt of a pending delivery on record; say where it is when nothing is to be sent.
+
+    Nothing is sent before `next_attempt_at`: a retry of the caller, or one brought back, waits for what is left of it.
+    """
     delivery = await _lock(session, delivery_id)
     if delivery is None:
         return Progress("cancelled")  # its event has left the log
@@ -80,6 +83,8 @@ async def begin_attempt(session: AsyncSession, delivery_id: UUID) -> Sending | P
     number = await _attempts(session, delivery_id)
     if delivery.status != "pending":
         return Progress(delivery.status, number)
+    if (wait := _wait_of(delivery)) > 0:
+        return Progress(delivery.status, number, wait)
     attempt = WebhookAttempt(
         customer_id=delivery.customer_id, delivery_id=delivery_id, round=delivery.round, number=number + 1
     )
@@ -105,8 +110,13 @@ async def finish_attempt(
         return Progress("cancelled")
     if delivery.status == "pending" and delivery.round == attempt.round:
         await _settle(session, delivery, outcome, delays)
-    wait = max(0.0, (delivery.next_attempt_at - now()).total_seconds()) if delivery.next_attempt_at else 0.0
-    return Progress(delivery.status, attempt.number, wait)
+    return Progress(delivery.status, attempt.number, _wait_of(delivery))
+
+
+def _wait_of(delivery: WebhookDelivery) -> float:
+    """Return the seconds until the next attempt, 0 for one that is due or asked for."""
+    due = delivery.next_attempt_at
+    return max(0.0, (due - now()).total_seconds()) if due is not None else 0.0
 
 
 async def _settle(
