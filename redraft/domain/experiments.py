@@ -378,9 +378,16 @@ async def conclude(session: AsyncSession, optimization_id: UUID, reason: Literal
         results["winnerSelected"], results["winningVariantId"] = True, str(variants[verdict.winner].id)
         results["confidence"] = verdict.confidence
         results["regressionsReplayed"], results["regressions"] = await _regressions(session, optimization_id)
+        optimization.scoreboard = _with_verdict(optimization.scoreboard, verdict, verdict.winner)
     optimization.results, optimization.trials_done = results, results["trials"]
     await move(session, optimization, "completed", reason=kind)  # type: ignore[arg-type]  # `undecided` never comes from look
     return optimization
+
+
+def _with_verdict(scoreboard: list[dict[str, Any]], verdict: Verdict, winner: int) -> list[dict[str, Any]]:
+    """Return the scoreboard with the winner's intervals as the verdict has them: above zero."""
+    known = {"lift_interval": verdict.lift_interval, "difference_interval": verdict.difference_interval}
+    return [{**line, **known} if place == winner else line for place, line in enumerate(scoreboard)]
 
 
 def _why_without_verdict(reason: str) -> str:

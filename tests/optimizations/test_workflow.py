@@ -66,6 +66,8 @@ async def test_the_variant_that_is_better_wins_and_becomes_the_next_version(lab:
     assert record.results["reason"] == "winner"
     assert any("My dog needs a chair too." in call.text for call in lab.world.gemini.calls)  # scenarios of real calls
     assert record.results["confidence"] >= 0.8
+    assert record.scoreboard[1]["lift_interval"] == record.results["liftInterval"]
+    assert record.scoreboard[1]["difference_interval"][0] >= 0
     await the_figures_are_the_rule_s_on_the_stored_scores(lab, record)
     await no_trial_was_run_twice(lab, record)
 
