@@ -15,8 +15,11 @@ from temporalio.api.schedule.v1 import Schedule as ScheduleProto
 from temporalio.api.workflowservice.v1 import CreateScheduleRequest, DeleteScheduleRequest, DescribeScheduleRequest
 from temporalio.client import Client
 
+from redraft.domain.errors import RedraftError
 from redraft.domain.schedules.cron import Range, Times, parse_calendar, parse_cron
 from redraft.domain.schedules.records import Calendar, Timing
+from redraft.domain.schedules.timing import check_timing
+from redraft.domain.schedules.together import smallest_gap_together_s
 from redraft.store.ids import new_id
 from redraft.store.tables import Schedule
 from runtime.schedule_protos import desired
@@ -165,3 +168,29 @@ def test_dates_that_never_come_are_known(expression: str, due: bool) -> None:
 @pytest.mark.parametrize(("year", "due"), [("2025", False), ("2027", False), ("2028", True)])
 def test_years_count(year: str, due: bool) -> None:
     assert parse_calendar(Calendar(day_of_month="29", month="2", year=year)).falls_due(2026) is due
+
+
+@pytest.mark.parametrize(
+    ("expressions", "gap"),
+    [
+        (("0 9 * * *", "1 9 * * *"), 60),
+        (("0 9 * * *", "0 9 * * mon"), 86_400),  # on Mondays both mean the same moment
+        (("0 9 * * mon-fri", "30 9 * * sun"), 23 * 3_600 + 30 * 60),  # Sunday's is followed by Monday's
+        (("0 9 * * mon", "5 9 * * wed"), 86_400),
+        (("59 23 31 12 *", "0 0 1 1 *"), 60),
+        (("0 9 29 2 *", "1 9 * * mon"), 60),  # 2044 has such a day
+        (("0 0 13 * *", "20 0 * * fri", "0 12 31 4 *"), 20 * 60),
+    ],
+)
+def test_expressions_together_are_as_close_as_their_days_let_them(expressions: tuple[str, ...], gap: int) -> None:
+    assert smallest_gap_together_s([parse_cron(each) for each in expressions], 2026) == gap
+
+
+def test_several_expressions_keep_the_least_interval_and_the_jitter_together() -> None:
+    check_timing(Timing(cron=("0 9 * * mon", "5 9 * * wed"), jitter_s=3_600), 3_600)
+    with pytest.raises(RedraftError, match="cron: the 2 entries together are due more often than every 3,600 seconds"):
+        check_timing(Timing(cron=("0 9 * * *", "5 9 * * wed")), 3_600)
+    with pytest.raises(RedraftError, match="calendar: the 2 entries together"):
+        check_timing(Timing(calendar=(Calendar(hour="9"), Calendar(hour="9", minute="5"))), 3_600)
+    with pytest.raises(RedraftError, match="jitterSeconds: must not be larger than the 300 seconds"):
+        check_timing(Timing(cron=("0 9 * * *", "5 9 * * wed"), jitter_s=301), 60)

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from redraft.domain.errors import invalid
 from redraft.domain.schedules.cron import Times, parse_calendar, parse_cron
 from redraft.domain.schedules.records import Interval, Timing
+from redraft.domain.schedules.together import smallest_gap_together_s
 from redraft.store.tables.base import now
 
 T = TypeVar("T")
@@ -67,7 +68,13 @@ def _times_gap(timing: Timing, least_interval_s: int) -> int:
             raise invalid(f"{field}.{at}", "is never due: no day from now on matches all its fields")
         if times.smallest_gap_s() < least_interval_s:
             raise invalid(f"{field}.{at}", f"is due more often than every {least_interval_s:,} seconds")
-    return min(times.smallest_gap_s() for times in found)
+    gap = min(times.smallest_gap_s() for times in found)
+    if len(found) > 1:
+        gap = min(gap, smallest_gap_together_s(found, this_year))
+    if gap < least_interval_s:
+        said = f"the {len(found)} entries together are due more often than every {least_interval_s:,} seconds"
+        raise invalid(field, said)
+    return gap
 
 
 def _check_zone(timing: Timing) -> None:
