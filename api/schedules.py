@@ -59,7 +59,7 @@ async def trigger_schedule(state: AppState, principal: Principal, schedule_id: U
         await _refuse_while_running(state, schedule_id)
     async with state.db.tenant(principal.customer_id) as session:
         schedule = await refuse_deleted_prompt(session, schedule_id)
-        at = record_ask(session, schedule, Ask(ask_id, "manual", principal.actor))
+        at = await record_ask(session, schedule, Ask(ask_id, "manual", principal.actor))
     async with _bounded(state):
         await scheduler(state).temporal.trigger(schedule_id, at, ask_id)
 
@@ -82,7 +82,7 @@ async def backfill_schedule(
     check_number(due)
     async with state.db.tenant(principal.customer_id) as session:
         schedule = await refuse_deleted_prompt(session, schedule_id)
-        record_ask(session, schedule, Ask(ask_id, "backfill", principal.actor, since, until))
+        await record_ask(session, schedule, Ask(ask_id, "backfill", principal.actor, since, until, len(due)))
     async with _bounded(state):
         await scheduler(state).temporal.backfill(schedule_id, since, until, ask_id)
     return due

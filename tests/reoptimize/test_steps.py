@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -16,8 +17,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.domain.live.documents import Document
 from redraft.domain.live.ingest import Report, ingest
 from redraft.domain.proposals import ProposalRequest, open_proposal
+from redraft.domain.schedules.asking import KEPT, Ask, record_ask
+from redraft.domain.schedules.changes import pause_schedule, resume_schedule
 from redraft.domain.schedules.deciding import WantedOptimization, decide
-from redraft.domain.schedules.run_state import RunStart, begin
+from redraft.domain.schedules.run_state import RunStart, begin, enter
 from redraft.domain.schedules.sampled import request_audits
 from redraft.store.tables import Audit, Event, OutboxEvent, Prompt, Schedule, ScheduleRun
 from redraft.store.tables.base import now
@@ -177,6 +180,56 @@ async def test_no_more_audits_are_requested_than_the_budget_can_reserve_at_once(
     assert ((await poor.decide()).status, (await poor.decide()).reason) == ("skipped", "BUDGET_SPENT")
     broke = await begun(quiet, await make_schedule(quiet, prompt, "audit", budget_usd="0"))
     assert (await broke.sample(price="0")).audits_started == 0
+
+
+async def test_a_pause_stops_the_backfills_that_were_asked_for_before_it(quiet: World) -> None:
+    schedule = await make_schedule(quiet, await quiet.prompt(), "audit")
+    first = now().replace(microsecond=0) - timedelta(days=30)
+    moments = [first + timedelta(days=day) for day in range(4)]
+    begun_before = await due_run(quiet, schedule, moments[0])
+    assert (begun_before.cause, begun_before.status) == ("schedule", "running")
+    await ask(quiet, schedule, Ask(uuid4(), "backfill", "ada", moments[0], moments[-1], 4))
+    under_way = await due_run(quiet, schedule, moments[0])
+    assert (under_way.cause, under_way.status) == ("backfill", "running")
+    for pause_again in (False, True):  # of a schedule that is paused already, too
+        async with quiet.db.tenant(quiet.customer_id) as session:
+            await pause_schedule(session, schedule.id, "", "ada")
+        stopped = await due_run(quiet, schedule, moments[1])
+        assert (stopped.cause, stopped.status, stopped.reason) == ("backfill", "skipped", "SCHEDULE_PAUSED")
+        async with quiet.db.tenant(quiet.customer_id) as session:
+            assert (await enter(session, under_way.id))[0].reason == "SCHEDULE_PAUSED"
+        if not pause_again:
+            await ask(quiet, schedule, Ask(uuid4(), "backfill", "ada", moments[1], moments[2], 2))
+            assert (await due_run(quiet, schedule, moments[1])).status == "running"
+    async with quiet.db.tenant(quiet.customer_id) as session:
+        await resume_schedule(session, schedule.id, "ada")
+    assert (await due_run(quiet, schedule, moments[3])).reason == "SCHEDULE_PAUSED"
+
+
+async def test_a_backfill_is_remembered_until_each_due_time_had_its_run(quiet: World) -> None:
+    schedule = await make_schedule(quiet, await quiet.prompt(), "audit")
+    moments = [now().replace(microsecond=0) - timedelta(days=days) for days in (9, 8)]
+    await ask(quiet, schedule, Ask(uuid4(), "backfill", "ada", moments[0], moments[1], 2))
+    for moment in moments:
+        for _ in range(KEPT + 1):
+            await ask(quiet, schedule, Ask(uuid4(), "manual", "ada"))
+        assert (await due_run(quiet, schedule, moment)).cause == "backfill"
+    await ask(quiet, schedule, Ask(uuid4(), "manual", "ada"))
+    async with quiet.db.tenant(quiet.customer_id) as session:
+        asked = (await session.get_one(Schedule, schedule.id)).asked
+    assert [each["kind"] for each in asked] == ["manual"] * KEPT
+
+
+async def ask(here: World, schedule: Schedule, wanted: Ask) -> None:
+    """Ask for runs of a schedule."""
+    async with here.db.tenant(here.customer_id) as session:
+        await record_ask(session, await session.get_one(Schedule, schedule.id), wanted)
+
+
+async def due_run(here: World, schedule: Schedule, due_at: datetime) -> ScheduleRun:
+    """Begin a run for a due time."""
+    async with here.db.tenant(here.customer_id) as session:
+        return await begin(session, RunStart(here.customer_id, schedule.id, "reoptimize-test", str(uuid4()), due_at))
 
 
 async def test_a_prompt_that_moves_while_its_conversations_are_audited_is_left_alone(quiet: World) -> None:

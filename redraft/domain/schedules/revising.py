@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.outbox import emit
+from redraft.domain.schedules.asking import stop_backfills
 from redraft.domain.schedules.reading import get_schedule
 from redraft.store.tables import Prompt, Schedule
 from redraft.store.tables.base import now
@@ -21,9 +22,11 @@ TEMPORAL = "Temporal"
 
 
 async def revise(session: AsyncSession, schedule: Schedule, topic: str, actor: str, new: dict[str, Any]) -> None:
-    """Set values, if any differs, as the next revision, and tell."""
+    """Set values, if any differs, as the next revision, and tell. A pause stops backfills that are under way."""
     if all(getattr(schedule, name) == value for name, value in new.items()):
         return
+    if new.get("paused") and not schedule.paused:
+        stop_backfills(schedule)
     for name, value in new.items():
         setattr(schedule, name, value)
     schedule.revision += 1

@@ -16,7 +16,7 @@ from redraft.domain.audits import PURPOSE
 from redraft.domain.commit import lock_prompt
 from redraft.domain.errors import not_found
 from redraft.domain.outbox import emit
-from redraft.domain.schedules.asking import cause_of
+from redraft.domain.schedules.asking import cause_of, was_stopped
 from redraft.domain.schedules.records import RunStatus
 from redraft.store.database import run_sql
 from redraft.store.ids import derived_id
@@ -71,13 +71,18 @@ async def begin(session: AsyncSession, start: RunStart) -> ScheduleRun:
 
 
 def obstacle_to(run: ScheduleRun, schedule: Schedule, prompt: Prompt) -> Obstacle | None:
-    """Return why a run must not go on, None when it may. What a person asked for runs on a paused schedule, too."""
+    """Return why a run must not go on, None when it may. What a person asked for runs on a paused schedule, too.
+
+    A pause stops the backfills that were asked for before it.
+    """
     if schedule.deleted_at is not None:
         return Obstacle("SCHEDULE_DELETED", "The schedule was deleted before this run was done.")
     if prompt.deleted_at is not None:
         return Obstacle("PROMPT_DELETED", "The prompt was deleted.")
     if schedule.paused and run.cause == "schedule":
         return Obstacle("SCHEDULE_PAUSED", "The schedule was paused before this run was done.")
+    if run.cause == "backfill" and was_stopped(schedule, run.due_at):
+        return Obstacle("SCHEDULE_PAUSED", "The schedule was paused after this backfill had been asked for.")
     return None
 
 
