@@ -11,6 +11,8 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 
 import httpx
@@ -21,6 +23,10 @@ from redraft.domain.webhooks.deliveries import Outcome
 
 CONNECT_S = 5.0
 OUR_HEADERS = {"User-Agent": "Redraft-Webhooks/1", "Connection": "close"}
+MAX_LOOKUPS = 10
+# Names that a customer's server is slow to answer for take places of their own, not those of the whole process; who
+# waits for a place longer than an attempt may take gives up.
+_LOOKUPS = ThreadPoolExecutor(MAX_LOOKUPS, "webhook-names")
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
 
@@ -30,7 +36,8 @@ class Refused(Exception):
 
 async def resolve(host: str, port: int) -> list[Address]:
     """Return the addresses of a name, in the system's order. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, look_up)
     return list(dict.fromkeys(ip_address(where[0]) for *_, where in found))
 
 

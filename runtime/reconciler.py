@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from redraft.domain.optimizations import open_records
 from redraft.domain.proposals import OPEN_STATES
 from redraft.domain.schedules.run_state import settle_lost
-from redraft.domain.webhooks.deliveries import pending_deliveries
+from redraft.domain.webhooks.deliveries import overdue_deliveries
 from redraft.store.database import Database
 from redraft.store.ids import ZERO_ID
 from redraft.store.tables import (
@@ -52,6 +52,7 @@ ANSWERS_KEPT = timedelta(hours=24)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 RATE_WINDOWS_KEPT = timedelta(minutes=5)
 ERRANDS_KEPT = timedelta(days=7)
+IDS_PER_QUERY = 100
 LEADER_LOCK = 7213450882
 _LEAD = text("select pg_try_advisory_lock(:key)")
 _RETIRE = text("select pg_advisory_unlock(:key)")
@@ -162,7 +163,7 @@ class Reconciler:
             records = await kind.open_records(session)
         if not records:
             return 0
-        running = await self._running(kind.workflow_type)
+        running = await self._running(kind.workflow_type, [kind.id_of(record.id) for record in records])
         lost = [r for r in records if kind.id_of(r.id) not in running and not await self._runs(kind.id_of(r.id))]
         if lost:  # a Temporal that has forgotten workflows may have forgotten these too
             await register_search_attributes(self._client)
@@ -189,9 +190,13 @@ class Reconciler:
         async with self._db.system() as session:
             await _clean(session)
 
-    async def _running(self, workflow_type: str) -> set[str]:
-        query = f'WorkflowType = "{workflow_type}" and ExecutionStatus = "Running"'
-        return {workflow.id async for workflow in self._client.list_workflows(query, page_size=1000)}
+    async def _running(self, workflow_type: str, ids: list[str]) -> set[str]:
+        running: set[str] = set()
+        for start in range(0, len(ids), IDS_PER_QUERY):
+            names = ", ".join(f'"{each}"' for each in ids[start : start + IDS_PER_QUERY])
+            query = f'WorkflowType = "{workflow_type}" and ExecutionStatus = "Running" and WorkflowId in ({names})'
+            running.update([workflow.id async for workflow in self._client.list_workflows(query)])
+        return running
 
     async def _runs(self, workflow_id: str) -> bool:
         """Ask Temporal itself: its search index, asked before, lags behind."""
@@ -233,7 +238,7 @@ async def _open_watches(session: AsyncSession) -> list[OpenRecord]:
 
 
 async def _open_deliveries(session: AsyncSession) -> list[OpenRecord]:
-    return [OpenRecord(*row) for row in await pending_deliveries(session, now() - GRACE)]
+    return [OpenRecord(*row) for row in await overdue_deliveries(session, now() - GRACE)]
 
 
 async def _open_runs(session: AsyncSession) -> list[ScheduleRun]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -11,7 +12,7 @@ import pytest
 from sqlmodel import select
 from standardwebhooks import Webhook as Verifier
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus
 
 from redraft.domain.errors import RedraftError
 from redraft.domain.events import expire_events
@@ -209,7 +210,7 @@ async def test_what_is_disabled_or_deleted_meanwhile_is_not_sent(office: Office,
 
     async def all_cancelled() -> set[str]:
         async with office.world.db.tenant(office.world.customer_id) as session:
-            found = await deliveries.pending_deliveries(session, now())
+            found = await deliveries.overdue_deliveries(session, now())
             return {str(delivery_id) for _, delivery_id in found}
 
     await eventually(all_cancelled, lambda pending: pending == set(), "nothing pending")
@@ -234,10 +235,33 @@ async def test_a_lost_delivery_is_brought_back_and_an_interrupted_attempt_is_mad
     assert set(receiver.ids) == {receiver.ids[0]}
 
 
+async def test_the_reconciler_asks_about_no_other_deliveries_than_those_that_are_overdue(
+    office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.gate.clear()
+    made = await office.webhook(receiver)
+    overdue, young = await office.test(made.webhook), await office.test(made.webhook)
+    await receiver.until(2)
+    await make_older(office, overdue)
+    queries: list[str] = []
+    list_workflows = Client.list_workflows
+
+    def listening(self: Client, query: str, **options: Any) -> Any:
+        queries.append(query)
+        return list_workflows(self, query, **options)
+
+    monkeypatch.setattr(Client, "list_workflows", listening)
+    reconciler = Reconciler(office.world.db, Starter(office.world.client, office.world.settings), 3600)
+    assert await reconciler.reconcile() == 0
+    (query,) = [query for query in queries if "WebhookDeliveryWorkflow" in query]
+    assert webhook_workflow_id(overdue) in query
+    assert webhook_workflow_id(young) not in query
+
+
 async def make_older(office: Office, delivery_id: UUID) -> None:
     async with office.world.db.tenant(office.world.customer_id) as session:
         delivery = await session.get_one(WebhookDelivery, delivery_id)
-        delivery.created_at -= timedelta(minutes=1)
+        delivery.round_started_at -= timedelta(minutes=1)
         session.add(delivery)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from sqlmodel import select
 
+from redraft.domain.webhooks.deliveries import overdue_deliveries
 from redraft.store.database import Database
 from redraft.store.ids import new_id
-from redraft.store.tables import OutboxEvent, Webhook
+from redraft.store.tables import OutboxEvent, Webhook, WebhookDelivery
+from redraft.store.tables.base import now
 from tests.support.customers import CustomerFixture
 
 WEBHOOKS = "/api/v1/webhooks"
@@ -132,3 +136,19 @@ async def test_a_customer_has_at_most_twenty(http: httpx.AsyncClient) -> None:
     assert (refused.status_code, "at most 20" in refused.text) == (409, True)
     await http.delete(f"{WEBHOOKS}/{made[0]['id']}")
     await create(http)
+
+
+async def test_what_is_overdue_is_found_the_longest_due_first_and_never_all_at_once(
+    http: httpx.AsyncClient, customer: CustomerFixture, database: Database
+) -> None:
+    path = f"{WEBHOOKS}/{(await create(http))['id']}"
+    ids = [UUID((await http.post(f"{path}/test")).json()["id"].removeprefix("delivery_")) for _ in range(3)]
+    waiting, just_begun, long_due = ids
+    async with database.tenant(customer.id) as session:
+        for delivery_id, hours in ((waiting, 1), (long_due, -1)):
+            delivery = await session.get_one(WebhookDelivery, delivery_id)
+            delivery.next_attempt_at = now() + timedelta(hours=hours)
+            session.add(delivery)
+    async with database.system() as session:
+        assert await overdue_deliveries(session, now()) == [(customer.id, long_due), (customer.id, just_begun)]
+        assert await overdue_deliveries(session, now(), limit=1) == [(customer.id, long_due)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -15,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from activities.sending import Sender
+from activities.sending import MAX_LOOKUPS, Sender
 from redraft.domain.webhooks.addresses import Address, networks_of
 from tests.support.receiver import Receiver
 
@@ -150,6 +152,26 @@ async def test_trouble_that_no_library_calls_its_own_is_a_failed_attempt(
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
     outcome = await Sender(5, HERE).post("http://127.0.0.1:8000/", b"{}", HEADERS)
     assert (outcome.status_code, outcome.error) == (None, "the request could not be sent to this URL")
+
+
+async def test_slow_names_take_a_few_places_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    answered = threading.Event()
+
+    def stuck(*_: object, **__: object) -> list[object]:
+        threads.append(threading.current_thread().name)
+        answered.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", stuck)
+    try:
+        posts = [Sender(0.3).post("https://slow.test/", b"{}", HEADERS) for _ in range(3 * MAX_LOOKUPS)]
+        outcomes = await asyncio.gather(*posts)
+    finally:
+        answered.set()
+    assert {outcome.error for outcome in outcomes} == {"no answer within 0.3 s"}
+    assert len(threads) == MAX_LOOKUPS
+    assert all(name.startswith("webhook-names") for name in threads)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from redraft.store.tables import Event, Webhook, WebhookAttempt, WebhookDelivery
 from redraft.store.tables.base import now
 
 BATCH = 1_000
+GREATEST_OVERDUE = 500
 GONE = 410
 JITTER = 0.1
 _dice = random.Random()
@@ -223,12 +224,19 @@ async def _records(session: AsyncSession, deliveries: list[WebhookDelivery]) -> 
     return [DeliveryRecord(each, topics[each.event_id], attempts[each.id]) for each in deliveries]
 
 
-async def pending_deliveries(session: AsyncSession, before: datetime) -> list[tuple[UUID, UUID]]:
-    """Return (customer, delivery) of every delivery that should have a running workflow."""
+async def overdue_deliveries(
+    session: AsyncSession, before: datetime, limit: int = GREATEST_OVERDUE
+) -> list[tuple[UUID, UUID]]:
+    """Return (customer, delivery) of at most `limit` deliveries whose next attempt was due before a moment.
+
+    Those that are due longest come first: what was tried since is due later, so one that nobody tries gets its turn.
+    """
+    due = func.coalesce(col(WebhookDelivery.next_attempt_at), col(WebhookDelivery.round_started_at))
     statement = select(WebhookDelivery.customer_id, WebhookDelivery.id).where(
-        WebhookDelivery.status == "pending", col(WebhookDelivery.created_at) < before
+        WebhookDelivery.status == "pending", due < before
     )
-    return [(customer_id, delivery_id) for customer_id, delivery_id in await session.exec(statement)]
+    found = await session.exec(statement.order_by(due, col(WebhookDelivery.id)).limit(limit))
+    return [(customer_id, delivery_id) for customer_id, delivery_id in found]
 
 
 async def expire_deliveries(db: Database, days: int, *, batch: int = BATCH) -> int:
