@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,8 +22,10 @@ from redraft.domain.proposals import ProposalRequest, open_proposal
 from redraft.domain.schedules.asking import KEPT, Ask, record_ask
 from redraft.domain.schedules.changes import pause_schedule, resume_schedule
 from redraft.domain.schedules.deciding import WantedOptimization, decide
+from redraft.domain.schedules.reading import last_runs, newest_runs
 from redraft.domain.schedules.run_state import RunStart, begin, enter
 from redraft.domain.schedules.sampled import request_audits
+from redraft.store.database import run_sql
 from redraft.store.tables import Audit, Event, OutboxEvent, Prompt, Schedule, ScheduleRun
 from redraft.store.tables.base import now
 from runtime.reconciler import Reconciler
@@ -282,3 +286,28 @@ async def test_two_schedules_that_sample_one_prompt_at_once_have_no_conversation
     both = [await begun(quiet, await make_schedule(quiet, prompt, "audit")) for _ in range(2)]
     runs = await asyncio.gather(*(steps.sample() for steps in both))
     assert sorted(run.audits_started for run in runs) == [0, 6]
+
+
+async def test_the_newest_runs_are_found_without_reading_the_others(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    schedules = [await make_schedule(quiet, prompt, "audit") for _ in range(3)]
+    newest = {}
+    for schedule in schedules[:2]:
+        for _ in range(5):
+            newest[schedule.id] = (await due_run(quiet, schedule, now())).id
+    ids = [schedule.id for schedule in schedules]
+    async with quiet.db.tenant(quiet.customer_id) as session:
+        assert {schedule_id: run.id for schedule_id, run in (await last_runs(session, ids)).items()} == newest
+        for choice in ("seqscan", "bitmapscan", "sort"):  # a table this small would be read as a whole
+            await run_sql(session, text(f"set local enable_{choice} = off"))
+        sql = newest_runs(ids).compile(dialect=session.get_bind().dialect, compile_kwargs={"literal_binds": True})
+        [[plan]] = await run_sql(session, text(f"explain (analyze, format json) {sql}"))
+    read = [each for each in nodes(plan[0]["Plan"]) if each.get("Relation Name") == "schedule_runs"]
+    assert sum(each["Actual Rows"] * each["Actual Loops"] for each in read) <= len(schedules)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a plan's nodes."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)

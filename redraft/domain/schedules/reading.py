@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import func, true
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from redraft.domain.errors import not_found
 from redraft.domain.schedules.records import RunStatus
@@ -58,10 +59,17 @@ async def list_runs(
 
 async def last_runs(session: AsyncSession, schedule_ids: Sequence[UUID]) -> dict[UUID, ScheduleRun]:
     """Return the newest run of each of these schedules that has any."""
-    statement = (
+    return {run.schedule_id: run for run in await session.exec(newest_runs(schedule_ids))}
+
+
+def newest_runs(schedule_ids: Sequence[UUID]) -> SelectOfScalar[ScheduleRun]:
+    """Return a statement that reads one run of each schedule, however many there are."""
+    newest = (
         select(ScheduleRun)
-        .where(col(ScheduleRun.schedule_id).in_(schedule_ids))
-        .ext(distinct_on(col(ScheduleRun.schedule_id)))
-        .order_by(col(ScheduleRun.schedule_id), col(ScheduleRun.created_at).desc(), col(ScheduleRun.id).desc())
+        .where(col(ScheduleRun.schedule_id) == col(Schedule.id))
+        .order_by(col(ScheduleRun.created_at).desc(), col(ScheduleRun.id).desc())
+        .limit(1)
+        .lateral()
     )
-    return {run.schedule_id: run for run in await session.exec(statement)}
+    run = aliased(ScheduleRun, newest)
+    return select(run).select_from(Schedule).join(newest, true()).where(col(Schedule.id).in_(schedule_ids))

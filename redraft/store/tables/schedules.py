@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from redraft.store.tables.base import Record, json_field, optional_time_field
@@ -64,6 +64,8 @@ class ScheduleRun(Record, table=True):
         CheckConstraint("status in ('running', 'started', 'completed', 'skipped', 'failed')", name="status"),
         UniqueConstraint("schedule_id", "run_key"),
         Index("ix_schedule_runs_schedule_id_created_at_id", "schedule_id", "created_at", "id"),
+        Index("ix_schedule_runs_started", "schedule_id", "finished_at", postgresql_where=text("status = 'started'")),
+        Index("ix_schedule_runs_running", "created_at", postgresql_where=text("status = 'running'")),
     )
 
     schedule_id: UUID = Field(foreign_key="schedules.id")
