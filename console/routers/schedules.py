@@ -15,7 +15,7 @@ from console.refusals import refuse
 from console.routing import PageRouter
 from console.schedule_forms import ACTIONS, UNITS, draft_of, fields_of, update_of
 from console.views.prompts import prompt_lines
-from console.views.schedules import RUNS, schedule_lines, schedule_view
+from console.views.schedules import RUNS, persona_choices, schedule_lines, schedule_view
 from console.visits import Act, View, Visit, WriterAct, WriterView, see
 from redraft.domain.access import Scope
 from redraft.domain.errors import RedraftError, invalid
@@ -29,8 +29,9 @@ from redraft.domain.schedules.changes import (
     update_schedule,
 )
 from redraft.domain.schedules.reading import get_schedule
-from redraft.domain.schedules.records import DEFAULT_SAMPLE
+from redraft.domain.schedules.records import DEFAULT_SAMPLE, settings_of
 from redraft.store.ids import new_id
+from redraft.store.tables import Schedule
 
 router = PageRouter()
 PAGE = 30
@@ -207,15 +208,19 @@ async def _edit_form(visit: Visit, schedule_id: UUID, typed: Typed | None = None
 async def _schedule_form(
     visit: Visit, doing: str, typed: Typed | None, fields: dict[str, str], **more: object
 ) -> Response:
+    schedule = more.get("schedule")
+    picked = [str(each) for each in settings_of(schedule).persona_ids] if isinstance(schedule, Schedule) else []
     context = {"prompts": [], "schedule": None, "line": None, **more}
     if typed is not None:  # a box that is not ticked is not sent
         boxes = dict.fromkeys(("success_worse_than_previous", "nothing_open", "paused"), "")
         fields = fields | boxes | {name: typed.form.text(name) for name in typed.form.fields}
+        picked = typed.form.fields.get("persona_ids", [])
     return await visit.page(
         "schedule_form.html",
         typed,
         doing=doing,
         fields=fields,
+        personas=await persona_choices(visit.session, picked),
         actions=ACTIONS,
         units=list(UNITS),
         most_variants=GREATEST_VARIANT_COUNT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.views.proposals import prompt_names
 from redraft.domain.budgets import Account, committed_usd, this_month
+from redraft.domain.errors import RedraftError
+from redraft.domain.personas import get_persona, list_personas
 from redraft.domain.schedules.observing import next_due
 from redraft.domain.schedules.reading import get_schedule, last_runs, list_runs, list_schedules
 from redraft.domain.schedules.records import ActionSettings, Conditions, Timing, conditions_of, settings_of, timing_of
@@ -19,6 +22,7 @@ from redraft.store.tables import Prompt, Schedule, ScheduleRun
 
 RUNS = 25
 DUE_SHOWN = 3
+PERSONAS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,31 @@ class ScheduleView:
     catchup_s: int
     runs: tuple[RunLine, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaChoice:
+    """A persona that a schedule's optimizations can be tried on."""
+
+    id: str
+    name: str
+    picked: bool
+
+
+async def persona_choices(session: AsyncSession, picked: Sequence[str]) -> list[PersonaChoice]:
+    """Return the personas to choose from; one that is `picked` and can't be found is there to be taken out."""
+    cards, _ = await list_personas(session, PERSONAS, 0)
+    named = {card.id: card.name for card in cards}
+    missing = [each for each in dict.fromkeys(picked) if each not in named]
+    named |= {each: await _persona_name(session, each) for each in missing}
+    return [PersonaChoice(each, name, each in picked) for each, name in named.items()]
+
+
+async def _persona_name(session: AsyncSession, persona_id: str) -> str:
+    try:
+        return (await get_persona(session, UUID(persona_id))).name
+    except (RedraftError, ValueError):
+        return f"A persona that is not there any more ({persona_id})"
 
 
 async def schedule_lines(
