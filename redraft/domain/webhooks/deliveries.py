@@ -98,8 +98,8 @@ async def finish_attempt(
 ) -> Progress:
     """Record what came of an attempt, and decide what comes next.
 
-    After the k-th failure of a round the next attempt follows `delays[k - 1]` seconds later, give or take a tenth; with
-    no delay left the delivery has failed. A webhook to which nothing at all was delivered during a whole round is
+    After the k-th failure of a round the next attempt follows `delays[k - 1]` seconds later, or up to a tenth more;
+    with no delay left the delivery has failed. A webhook to which nothing at all was delivered during a whole round is
     disabled, and one that answers 410 at once.
     """
     attempt = await session.get_one(WebhookAttempt, attempt_id)
@@ -137,7 +137,7 @@ async def _settle(
             reason = "gone" if outcome.status_code == GONE else "failing"
             await disable(session, webhook, reason, delivery_id=delivery.id)  # type: ignore[arg-type]
     else:
-        delay = delays[failures - 1] * _dice.uniform(1 - JITTER, 1 + JITTER)
+        delay = delays[failures - 1] * _dice.uniform(1, 1 + JITTER)
         delivery.next_attempt_at = now() + timedelta(seconds=delay)
 
 
