@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.heartbeat import beating
 from activities.inputs import console_url, optimization_input, proposal_input
 from activities.opening import open_optimization
 from redraft.domain import proposals
@@ -64,7 +65,7 @@ class ReoptimizeActivities:
     @activity.defn(name="sample_conversations")
     async def sample(self, ref: RunRef) -> RunState:
         """Request audits of a sample of the current version's conversations, as many as the budget allows."""
-        async with self._db.tenant(ref.customer_id) as session:
+        async with beating(), self._db.tenant(ref.customer_id) as session:
             run = await request_audits(session, ref.run_id, self._greatest_cost, self._settings.monthly_budget_usd)
             return await self._state(session, run)
 

@@ -31,6 +31,15 @@ def database_options(summary: str) -> dict[str, Any]:
     }
 
 
+def reading_options(summary: str) -> dict[str, Any]:
+    """Return the options of an activity that reads much in one transaction: heartbeating, for a minute at most."""
+    return {
+        **database_options(summary),
+        "start_to_close_timeout": timedelta(minutes=1),
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    }
+
+
 def model_options(limits: ModelLimits, summary: str) -> dict[str, Any]:
     """Return the options of an activity that calls a model: on the model queue, heartbeating, bounded.
 

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import attributes, details
     from workflows.ids import optimization_workflow_id, proposal_workflow_id
     from workflows.optimizations import OptimizationWorkflow
-    from workflows.options import database_options
+    from workflows.options import database_options, reading_options
     from workflows.proposals import ProposalWorkflow
     from workflows.reoptimize_contracts import (
         REOPTIMIZE_WORKFLOW,
@@ -46,7 +46,7 @@ class ReoptimizeWorkflow:
         state = self._take(await self._begin(start))
         ref = RunRef(customer_id=start.customer_id, run_id=state.run_id)
         if state.status == "running":
-            state = self._take(await self._do(ReoptimizeActivities.sample, ref, "Sample conversations for audits"))
+            state = self._take(await self._sample(ref))
         if state.status == "running":
             await self._wait_for_audits(ref, state)
             state = self._take(await self._do(ReoptimizeActivities.decide, ref, "Look at the conditions, and start"))
@@ -64,6 +64,10 @@ class ReoptimizeWorkflow:
         due_at = workflow.info().typed_search_attributes.get(DUE_AT)
         request = BeginRun(customer_id=start.customer_id, schedule_id=start.schedule_id, due_at=due_at)
         return await self._do(ReoptimizeActivities.begin, request, "Record that the schedule is due")
+
+    async def _sample(self, ref: RunRef) -> RunState:
+        options = reading_options("Sample conversations for audits")  # a hundred transcripts, when there is a budget
+        return await workflow.execute_activity_method(ReoptimizeActivities.sample, ref, **options)
 
     async def _wait_for_audits(self, ref: RunRef, state: RunState) -> None:
         """Wait within bounds: the activity is retried, ever less often, until every audit has ended."""

@@ -186,6 +186,25 @@ async def test_no_more_audits_are_requested_than_the_budget_can_reserve_at_once(
     assert (await broke.sample(price="0")).audits_started == 0
 
 
+async def test_what_audits_cost_is_counted_while_the_event_loop_goes_on(quiet: World) -> None:
+    prompt = await quiet.prompt()
+    await calls(quiet, prompt, True, True)
+    steps = await begun(quiet, await make_schedule(quiet, prompt, "audit", budget_usd="1"))
+    going_on = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def go_on() -> None:
+        going_on.set()
+
+    def cost(text: str, messages: list[dict[str, Any]]) -> Decimal:
+        asyncio.run_coroutine_threadsafe(go_on(), loop).result(timeout=30)
+        return Decimal("0.1")
+
+    async with quiet.db.tenant(quiet.customer_id) as session:
+        assert (await request_audits(session, steps.run_id, cost, None)).audits_started == 2
+    assert going_on.is_set()
+
+
 async def test_a_pause_stops_the_backfills_that_were_asked_for_before_it(quiet: World) -> None:
     schedule = await make_schedule(quiet, await quiet.prompt(), "audit")
     first = now().replace(microsecond=0) - timedelta(days=30)

@@ -8,6 +8,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 from sqlmodel import select
+from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes
 from temporalio.client import WorkflowFailureError
 
 from api.schemas.optimizations import OptimizationAnswer
@@ -46,6 +47,13 @@ async def spent(here: World, schedule: Schedule) -> Decimal:
         return sum((month.usd for month in await session.exec(statement)), Decimal(0))
 
 
+async def scheduled(here: World, run: ScheduleRun) -> list[ActivityTaskScheduledEventAttributes]:
+    """Return the activities of a run, as its history tells them."""
+    history = await here.client.get_workflow_handle(run.workflow_id).fetch_history()
+    told = [event.activity_task_scheduled_event_attributes for event in history.events]
+    return [each for each in told if each.activity_id]
+
+
 async def test_a_schedule_for_audits_has_a_sample_audited_and_says_what_it_cost(here: World) -> None:
     prompt = await here.prompt()
     await judged(here, prompt, 3)
@@ -69,6 +77,10 @@ async def test_a_schedule_for_audits_has_a_sample_audited_and_says_what_it_cost(
     assert {audit.status for audit in audits} == {"completed"}
     assert run.cost_usd == sum(audit.cost_usd for audit in audits) > 0
     assert run.finished_at is not None
+    told = {each.activity_type.name: each for each in await scheduled(here, run)}
+    sampling = told["sample_conversations"]
+    assert sampling.start_to_close_timeout.seconds == 60  # a hundred long transcripts may take that long
+    assert sampling.heartbeat_timeout.seconds == 10
     again = await due(here, schedule)
     assert again.audits_started == 2  # the two that the first run left; nothing is audited twice
     third = await due(here, schedule)

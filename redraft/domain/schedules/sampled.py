@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,7 +33,10 @@ LOOK_BACK = 2_000
 """Newest finished traces of a version that a run looks at."""
 
 GreatestCost = Callable[[str, list[dict[str, Any]]], Decimal]
-"""Upper bound, in USD, of what an audit costs: from a version's text and a conversation's messages."""
+"""Upper bound, in USD, of what an audit costs: from a version's text and a conversation's messages.
+
+Called in a thread.
+"""
 
 
 @dataclass
@@ -126,7 +130,8 @@ async def _affordable(
         return fitting
     for trace_id in drawn:
         trace = await find_trace(session, trace_id)
-        left -= greatest_cost(trace.messages if trace is not None else [])
+        # In a thread: a request is written out for each, of up to a megabyte, while others share this event loop.
+        left -= await asyncio.to_thread(greatest_cost, trace.messages if trace is not None else [])
         if left < 0:
             break
         fitting.append(trace_id)
