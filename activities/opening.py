@@ -16,8 +16,10 @@ from redraft.llm.port import LanguageModel, ModelRequest
 from redraft.llm.tasks.simulate_bounds import (
     greatest_calls_of_trial,
     greatest_calls_of_writing,
-    greatest_cost_of_trial,
+    greatest_cost,
+    greatest_tokens,
     greatest_variant_bytes,
+    longest_trial,
 )
 from redraft.settings import Settings
 from redraft.store.tables import Optimization
@@ -70,7 +72,7 @@ async def _prompt_text(session: AsyncSession, prompt_id: UUID) -> str:
 
 def _plan(model: LanguageModel, design: dict[str, Any], prompt_bytes: int, settings: Settings) -> dict[str, Any]:
     """Return what the experiment can take at most, said before it is spent: trials with those in place of excluded
-    cells and regression replays, calls, USD. Calls that are asked again because the provider failed are not in it.
+    cells and regression replays, calls, tokens, USD. A call made again because the provider failed is not in it.
     """
     longest = ModelRequest("x" * settings.llm_context_tokens, (), max_output_tokens=settings.llm_max_output_tokens)
     turns = design["turns"]
@@ -81,6 +83,13 @@ def _plan(model: LanguageModel, design: dict[str, Any], prompt_bytes: int, setti
     trials = fixed.max_trials + excluded + regressions
     writing = greatest_calls_of_writing(small=model.small)
     calls = trials * greatest_calls_of_trial(turns, small=model.small) + writing
-    cost = trials * greatest_cost_of_trial(model, prompt_bytes=prompt_bytes, max_turns=turns)
-    cost += writing * model.greatest_cost(longest)
-    return {"maxTrials": trials, "maxTurns": turns, "maxCalls": calls, "maxCostUsd": float(cost)}
+    of_a_trial, of_writing = longest_trial(model, prompt_bytes=prompt_bytes, max_turns=turns), [longest] * writing
+    tokens = trials * greatest_tokens(of_a_trial) + greatest_tokens(of_writing)
+    cost = trials * greatest_cost(model, of_a_trial) + greatest_cost(model, of_writing)
+    return {
+        "maxTrials": trials,
+        "maxTurns": turns,
+        "maxCalls": calls,
+        "maxTokens": tokens,
+        "maxCostUsd": float(cost),
+    }

@@ -204,6 +204,7 @@ class Plan(Camel):
     max_trials: int
     max_turns: int
     max_calls: int
+    max_tokens: int | None = None
     max_cost_usd: float
 
 

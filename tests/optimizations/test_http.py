@@ -26,7 +26,7 @@ async def test_from_a_prompt_to_an_applied_variant(http: httpx.AsyncClient) -> N
         2,
     )
     assert made["plan"]["maxTrials"] == (12 + 3) * 3 + 10  # in place of excluded cells, and regression replays
-    assert made["plan"]["maxCalls"] > made["plan"]["maxTrials"]
+    assert made["plan"]["maxTokens"] > made["plan"]["maxCalls"] > made["plan"]["maxTrials"]
 
     done = await finished(http, made)
     winner = done["results"]["winningVariantId"]

@@ -17,8 +17,10 @@ from redraft.llm.tasks.judge_trial import Judgement
 from redraft.llm.tasks.simulate import run_trial
 from redraft.llm.tasks.simulate_bounds import (
     greatest_calls_of_trial,
-    greatest_cost_of_trial,
+    greatest_cost,
+    greatest_tokens,
     greatest_variant_bytes,
+    longest_trial,
 )
 from redraft.llm.tasks.simulate_brief import TrialBrief
 from redraft.llm.tasks.simulate_persona import PersonaTurn
@@ -44,6 +46,7 @@ class Talkative:
     name: str = "talkative"
     calls: int = 0
     reserved: Decimal = Decimal(0)
+    tokens: int = 0
 
     def greatest_cost(self, request: ModelRequest) -> Decimal:
         return PRICE.greatest_cost(request.greatest_input_tokens, request.max_output_tokens)
@@ -51,6 +54,7 @@ class Talkative:
     async def generate(self, request: ModelRequest) -> ModelAnswer:
         self.calls += 1
         self.reserved += self.greatest_cost(request)
+        self.tokens += greatest_tokens([request])
         text = f"{self.calls} {self.said[self.calls % len(self.said)]}"
         parsed: BaseModel | None = None
         if request.output is PersonaTurn:
@@ -79,20 +83,22 @@ async def test_no_trial_can_cost_or_call_more(
     brief = TrialBrief(prompt=prompt, persona=BUILT_IN[3], scenario=scenario, seed=1, max_turns=turns)
     result = await run_trial(model, brief)
     size = greatest_variant_bytes(prompt)
-    assert model.reserved <= greatest_cost_of_trial(model, prompt_bytes=size, max_turns=turns)
+    longest = longest_trial(model, prompt_bytes=size, max_turns=turns)
+    assert model.reserved <= greatest_cost(model, longest)
+    assert model.tokens <= greatest_tokens(longest)
     assert result.calls == model.calls <= greatest_calls_of_trial(turns, small=small)
 
 
 def test_the_bound_is_of_the_order_of_what_a_long_trial_takes() -> None:
     """Loose by the bytes that are counted as tokens, not by more: else nobody could plan with it."""
     model = Talkative([])
-    bound = greatest_cost_of_trial(model, prompt_bytes=2_000, max_turns=6)
+    bound = greatest_cost(model, longest_trial(model, prompt_bytes=2_000, max_turns=6))
     answers = 13 * Decimal(8_192) * PRICE.tiers[0].output / 1_000_000
     assert Decimal(0) < bound < 2 * answers
 
 
 def test_turns_and_prompt_make_it_dearer() -> None:
     model = Talkative([])
-    cheap = greatest_cost_of_trial(model, prompt_bytes=1_000, max_turns=2)
-    assert cheap < greatest_cost_of_trial(model, prompt_bytes=1_000, max_turns=3)
-    assert cheap < greatest_cost_of_trial(model, prompt_bytes=2_000, max_turns=2)
+    cheap = greatest_cost(model, longest_trial(model, prompt_bytes=1_000, max_turns=2))
+    assert cheap < greatest_cost(model, longest_trial(model, prompt_bytes=1_000, max_turns=3))
+    assert cheap < greatest_cost(model, longest_trial(model, prompt_bytes=2_000, max_turns=2))

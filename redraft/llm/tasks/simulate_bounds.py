@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -46,27 +47,37 @@ def greatest_variant_bytes(original: str, max_prompt_bytes: int = MAX_PROMPT_BYT
     return max(min(max(2 * size, size + _ROOM_BYTES), max_prompt_bytes), size)
 
 
-def greatest_cost_of_trial(
+def longest_trial(
     model: LanguageModel, *, prompt_bytes: int, max_turns: int, limits: TrialLimits | None = None
-) -> Decimal:
-    """Return an upper bound of what one trial can cost, in USD.
+) -> list[ModelRequest]:
+    """Return the requests of the longest trial there can be.
 
-    `prompt_bytes`: the longest prompt as the agent reads it (`greatest_variant_bytes`). Every message is taken to be
-    as long as it may be, every byte to be a token, every answer to use all its tokens.
+    `prompt_bytes`: the longest prompt as the agent reads it (`greatest_variant_bytes`). Every message is as long as it
+    may be.
     """
     limits = limits or TrialLimits.of(model)
     brief = _longest_brief(max_turns)
-    cost = Decimal(0)
+    requests: list[ModelRequest] = []
     lines: list[Line] = []
     for _ in range(min(max_turns, MAX_MESSAGES) if model.small else max_turns):
         if not model.small:
-            cost += model.greatest_cost(_padded(persona_request(brief, lines, limits), len(lines)))
+            requests.append(_padded(persona_request(brief, lines, limits), len(lines)))
         lines.append(_longest(limits, "persona"))
-        cost += model.greatest_cost(agent_request(brief, "x" * prompt_bytes, lines, limits))
+        requests.append(agent_request(brief, "x" * prompt_bytes, lines, limits))
         lines.append(_longest(limits, "agent"))
-    if model.small:
-        return cost
-    return cost + model.greatest_cost(_padded(judge_request(brief, lines, "turn_limit", limits), len(lines)))
+    if not model.small:
+        requests.append(_padded(judge_request(brief, lines, "turn_limit", limits), len(lines)))
+    return requests
+
+
+def greatest_cost(model: LanguageModel, requests: Iterable[ModelRequest]) -> Decimal:
+    """Return an upper bound of what requests cost, in USD: every byte a token, every answer all its tokens."""
+    return sum((model.greatest_cost(request) for request in requests), Decimal(0))
+
+
+def greatest_tokens(requests: Iterable[ModelRequest]) -> int:
+    """Return an upper bound of the tokens of requests and their answers."""
+    return sum(request.greatest_input_tokens + request.max_output_tokens for request in requests)
 
 
 def _longest_brief(max_turns: int) -> TrialBrief:
