@@ -231,6 +231,26 @@ async def test_versions_tell_who_and_why(owner: Person, gallery: Gallery) -> Non
     assert "Its proposal" in said
 
 
+async def test_a_prompt_shows_what_was_made_for_it_what_looks_at_it_and_what_it_cost(
+    owner: Person, gallery: Gallery
+) -> None:
+    html, ids = await owner.read(f"/console/prompts/{gallery.prompt}"), gallery.ids
+    panels = {part.split("<")[0]: part.split("</section>")[0] for part in html.split('<section class="panel"><h2>')[1:]}
+    said = {name: visible(f"<b>{part}") for name, part in panels.items()}
+    for panel, kind, names in (
+        ("Proposals", "proposals", {"accepted", "waiting", "blocked", "rejected", "writing"}),
+        ("Optimizations", "optimizations", {"won", "race"}),
+        ("Schedules", "schedules", {"schedule", "paused"}),
+    ):
+        linked = set(re.findall(f'"/console/{kind}/([0-9a-f-]+)"', panels[panel]))
+        assert linked == {str(ids[name]) for name in names}, panel
+    assert f"/console/proposals?prompt={gallery.prompt}" in panels["Proposals"]
+    shown = "Being written .+ Rejected .+ Waiting for a decision .+ Waiting for a decision .+ Accepted"
+    assert re.search(shown, said["Proposals"]), said["Proposals"]
+    assert re.search("Running .+ Waiting for a decision", said["Optimizations"]), said["Optimizations"]
+    assert "Spend Optimizations $3.79 2 calls Proposals $0.16 4 calls In all $3.95" in said["Spend"], said["Spend"]
+
+
 async def test_live_figures_say_what_each_version_did(owner: Person, gallery: Gallery) -> None:
     html = await owner.read(f"/console/prompts/{gallery.prompt}")
     said = visible(html)

@@ -115,6 +115,34 @@ async def test_an_administrator_sets_the_budget_and_lets_somebody_in_by_keyboard
     await expect(row).to_contain_text("Disabled")
 
 
+async def test_a_webhook_is_made_in_the_browser_and_the_open_page_of_events_says_so(office: Office) -> None:
+    events = await office.person(to="/console/events")
+    await expect(events.locator("#pulse")).to_have_text("Live")
+    await events.evaluate("window.sameDocument = true")
+    page = await events.context.new_page()
+    await page.goto(f"{office.address}/console/webhooks")
+    await page.get_by_role("button", name="Create a webhook …").click()
+    await page.get_by_label("Address").fill("http://10.0.0.1/hook")
+    await page.get_by_label("watch").check()
+    await page.get_by_role("button", name="Create it").click()
+    dialogue = page.get_by_role("dialog", name="Create a webhook")
+    await expect(dialogue).to_contain_text("Address: ")
+    await expect(page.get_by_label("watch")).to_be_checked()
+    await page.get_by_label("Address").fill("https://hooks.example.com/redraft")
+    await page.get_by_role("button", name="Create it").click()
+    secret = await page.locator("#secret").inner_text()
+    assert secret.startswith("whsec_")
+    made = events.get_by_role("listitem").filter(has_text="webhook.created")
+    await made.wait_for()
+    assert await events.evaluate("window.sameDocument")  # it came without a reload
+    await made.get_by_role("link", name="webhook.created").click()
+    await shows(events, "https://hooks.example.com/redraft")
+    assert secret not in await events.content()
+    await events.get_by_role("button", name="Delete …").click()
+    await events.get_by_role("button", name="Delete it").click()
+    await shows(events, "There is no webhook")
+
+
 async def test_a_run_leads_to_its_page_and_the_page_to_its_run(office: Office) -> None:
     _, proposal = await office.world.waiting()
     page = await office.person(to=f"/console/proposals/{proposal.id}")
