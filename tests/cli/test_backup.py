@@ -244,6 +244,7 @@ async def test_a_backup_needs_a_schema_a_server_and_a_free_name(
     assert (await cli("backup", str(file), "--overwrite")).code == 0
 
 
+@pytest.mark.long
 async def test_without_an_address_it_is_this_machines_stack(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,7 +48,7 @@ def silent(server: Server) -> Iterator[None]:
         yield
 
 
-TROUBLES = pytest.mark.parametrize("trouble", [stopped, silent])
+TROUBLES = pytest.mark.parametrize("trouble", [stopped, pytest.param(silent, marks=pytest.mark.long)])
 
 
 @pytest.fixture

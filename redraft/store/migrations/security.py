@@ -10,7 +10,10 @@ SYSTEM = "redraft_system"
 # Roles belong to the whole cluster: another database, or another migration at this moment, may make them too.
 _CREATE_ROLE = """
 do $$
-declare me text := current_user;
+declare
+  me text := current_user;
+  -- Since 16 whoever makes a role is a member that may not take it.
+  may text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
 begin
   if not exists (select from pg_roles where rolname = '{role}') then
     begin
@@ -21,7 +24,7 @@ begin
         'create role {role} nologin; grant {role} to %; then migrate again', me, me;
     end;
   end if;
-  if not pg_has_role(me, '{role}', 'member') then
+  if not pg_has_role(me, '{role}', may) then
     begin
       execute format('grant {role} to %I', me);
     exception when insufficient_privilege then
