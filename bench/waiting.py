@@ -10,13 +10,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import time
+from typing import Any
 
 from bench.http import Connection
 from bench.proposals import PATH, POLL_S
 from bench.rig import Rig, Subject, resident_mib, rig, subjects
 from redraft.process import leave_cleanly
 from redraft.store.database import Database
+
+
+async def open_one(connection: Connection, subject: Subject) -> dict[str, Any]:
+    """Open a proposal; on a busy machine Temporal may need longer than the API waits for it, so ask again."""
+    body = json.dumps(subject.request).encode()
+    while True:
+        status, answer = await connection.send("POST", PATH, body)
+        if status == 202:
+            return dict(json.loads(answer))
+        if status not in (429, 503):
+            raise RuntimeError(f"POST {PATH}: HTTP {status} {answer.decode()[:500]}")
+        await asyncio.sleep(1)
 
 
 async def open_until_waiting(url: str, key: str, found: list[Subject], side_by_side: int) -> None:
@@ -26,7 +40,7 @@ async def open_until_waiting(url: str, key: str, found: list[Subject], side_by_s
     async def lane() -> None:
         connection = await Connection.open(url, key)
         for subject in left:
-            record = await connection.json("POST", PATH, subject.request, expect=202)
+            record = await open_one(connection, subject)
             while record["status"] == "progressing":
                 await asyncio.sleep(POLL_S)
                 record = await connection.json("GET", f"{PATH}/{record['id']}")
