@@ -264,6 +264,7 @@ async def test_without_an_address_it_is_this_machines_stack(
     assert not (home / "temporal.db").exists()
 
 
+@pytest.mark.long
 async def test_commands_find_the_running_stack(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = Home(tmp_path / "home")
     monkeypatch.setenv("REDRAFT_DATA_DIR", str(home.folder))

@@ -79,6 +79,8 @@ def stopping(system: System) -> Callable[[], Awaitable[bool]]:
                 await http.get(f"{system.url}/healthz")
         except httpx.ConnectError:
             return system.worker.said("worker_stopping")
+        except httpx.TransportError:  # it was let in, and the door closed
+            return False
         return False
 
     return both

@@ -155,7 +155,7 @@ async def shared(postgres: PostgresServer, migrated_template: str) -> AsyncItera
 
 
 @settings(
-    max_examples=20,
+    max_examples=14,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     print_blob=True,

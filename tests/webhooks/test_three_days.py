@@ -40,6 +40,7 @@ def workflow_time() -> datetime:
     return activity.info().scheduled_time if activity.in_activity() else datetime.now(UTC)
 
 
+@pytest.mark.long
 async def test_an_endpoint_that_is_away_is_tried_for_three_days(
     database_url: str,
     skipping: TemporalServer,
