@@ -6,18 +6,17 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.commit import GREATEST_NUMBER, Change, commit
 from redraft.domain.errors import Kind, RedraftError, invalid, not_found
 from redraft.domain.prompts import PromptDraft, create_prompt
-from redraft.store.database import run_sql
+from redraft.store.database import take_turns
 from redraft.store.tables import Prompt, PromptVersion
 
 _UNFIT = re.compile(r"[/\x00-\x1f\x7f]")
-_ONE_CREATION = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ async def add_version(session: AsyncSession, customer_id: UUID, posted: Numbered
     """
     prompt = await _find(session, posted.name)
     if prompt is None:
-        await run_sql(session, _ONE_CREATION, subject=f"prompt_name:{customer_id}")
+        await take_turns(session, f"prompt_name:{customer_id}")
         prompt = await _find(session, posted.name)  # made meanwhile by somebody else?
     if prompt is None:
         draft = PromptDraft(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,12 +15,11 @@ from redraft.domain.commit import Change, commit, current_version, lock_prompt
 from redraft.domain.errors import Kind, RedraftError, not_found
 from redraft.domain.outbox import emit
 from redraft.domain.paging import Cursor, Page, newest_first
-from redraft.store.database import run_sql
+from redraft.store.database import take_turns
 from redraft.store.ids import new_id
 from redraft.store.tables import Prompt, PromptVersion
 from redraft.store.tables.base import now
 
-_ONE_CREATION = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
 GREATEST_ALIAS = 2**31 - 1
 _UNFIT = re.compile(r"[/\x00-\x1f\x7f]+")
 
@@ -93,7 +92,7 @@ async def create_prompt(
 async def _free_prompt_name(session: AsyncSession, customer_id: UUID, name: str) -> str:
     """Return a prompt name nobody has: from the name, with -2, -3, … when taken. It never moves afterwards."""
     # One creation at a time per customer, so that two of the same name do not meet in the unique constraint.
-    await run_sql(session, _ONE_CREATION, subject=f"prompt_name:{customer_id}")
+    await take_turns(session, f"prompt_name:{customer_id}")
     stem = _UNFIT.sub("-", name).strip() or "prompt"
     names = await session.exec(
         select(Prompt.prompt_name).where(

@@ -32,6 +32,14 @@ async def run_sql(session: AsyncSession, statement: TextClause, **params: Any) -
     return await (await session.connection()).execute(statement, params)
 
 
+_TURN = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
+
+
+async def take_turns(session: AsyncSession, subject: str) -> None:
+    """Wait until no other transaction that takes turns on `subject` runs; others wait for this one."""
+    await run_sql(session, _TURN, subject=subject)
+
+
 class MissingDatabaseUrl(Exception):
     """DATABASE_URL is not set. Set it, for example postgresql://user:password@host/redraft, or use `redraft up`."""
 

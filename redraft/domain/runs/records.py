@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, text
+from sqlalchemy import ColumnElement, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,13 +25,12 @@ from redraft.domain.traces import (
     record_trace,
     withdraw_runs,
 )
-from redraft.store.database import run_sql
+from redraft.store.database import take_turns
 from redraft.store.ids import new_id
 from redraft.store.tables import Run, Trace
 from redraft.store.tables.base import now
 
 TraceStatus = Literal["running", "completed", "failed", "timed_out"]
-_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
 _ENDED: dict[str, TraceStatus] = {
     "completed": "completed",
     "cancelled": "completed",
@@ -73,7 +72,7 @@ async def create_run(session: AsyncSession, customer_id: UUID, draft: RunDraft) 
     if draft.started_at is not None:
         check_start("executed_at", draft.started_at)
     prompt = await _prompt_of(session, draft.agent)
-    await run_sql(session, _ONE_AT_A_TIME, subject=f"runs:{customer_id}")
+    await take_turns(session, f"runs:{customer_id}")
     number = ((await session.exec(select(func.max(Run.number)).where(Run.customer_id == customer_id))).one() or 0) + 1
     trace = await _trace_of(session, customer_id, prompt.prompt.id, draft)
     run = Run(

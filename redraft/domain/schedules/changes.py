@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -24,12 +24,11 @@ from redraft.domain.schedules.records import Action, ActionSettings, Conditions,
 from redraft.domain.schedules.revising import GREATEST_NOTE, PROMPT_DELETED, revise, tell
 from redraft.domain.schedules.timing import check_timing
 from redraft.settings import Settings
-from redraft.store.database import run_sql
+from redraft.store.database import take_turns
 from redraft.store.tables import Prompt, Schedule
 from redraft.store.tables.base import now
 
 KINDS = frozenset({"cron", "interval", "calendar"})
-_ONE_CREATION = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ async def create_schedule(
 
 
 async def _refuse_too_many(session: AsyncSession, customer_id: UUID, greatest: int) -> None:
-    await run_sql(session, _ONE_CREATION, subject=f"schedules:{customer_id}")
+    await take_turns(session, f"schedules:{customer_id}")
     statement = select(func.count()).select_from(Schedule).where(col(Schedule.deleted_at).is_(None))
     if (await session.exec(statement)).one() >= greatest:
         raise conflict("TOO_MANY_SCHEDULES", f"there are {greatest} schedules already, which is the most; delete one")

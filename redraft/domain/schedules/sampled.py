@@ -25,7 +25,7 @@ from redraft.domain.schedules.records import settings_of
 from redraft.domain.schedules.run_state import audit_ids_of, enter
 from redraft.domain.schedules.sampling import OUTCOMES, Outcome, draw
 from redraft.domain.traces import find_trace
-from redraft.store.database import run_sql
+from redraft.store.database import run_sql, take_turns
 from redraft.store.ids import derived_id
 from redraft.store.tables import Audit, PromptVersion, ScheduleRun
 
@@ -48,7 +48,6 @@ class Looked:
     without_conversation: int = 0
 
 
-_ONE_SAMPLE = text("select pg_advisory_xact_lock(hashtextextended(:subject, 0))")
 _FIRST_DAY = text("select min(day) from version_figures where prompt_version_id = :version and day > :all_days")
 _NEWEST = text(
     "select t.id, t.success, t.status, t.message_count, exists (select from audits a where a.trace_id = t.id"
@@ -71,7 +70,7 @@ async def request_audits(
     if run.status != "running" or "sample" in run.saw:
         return run
     # Not the prompt's own lock, which people who decide would wait for.
-    await run_sql(session, _ONE_SAMPLE, subject=f"schedule-sample:{prompt.id}")
+    await take_turns(session, f"schedule-sample:{prompt.id}")
     version = await current_version(session, prompt)
     looked = await _look(session, version)
     size = settings_of(schedule).sample_size
