@@ -60,7 +60,12 @@ def database_url(postgres: PostgresServer, migrated_template: str) -> Iterator[s
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     """Settings for a fresh database, without limits on requests and logins."""
-    return Settings(database_url=SecretStr(database_url), rate_limit_per_minute=0, login_limit_per_minute=0)
+    return Settings(
+        database_url=SecretStr(database_url),
+        database_pool_wait_s=60,
+        rate_limit_per_minute=0,
+        login_limit_per_minute=0,
+    )
 
 
 @pytest_asyncio.fixture

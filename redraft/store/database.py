@@ -76,7 +76,7 @@ class Database:
             database_url(settings),
             pool_size=settings.database_pool_size,
             max_overflow=0,
-            pool_timeout=5,
+            pool_timeout=settings.database_pool_wait_s,
             pool_recycle=1_800,
             hide_parameters=True,  # an error's text would quote prompts and hashes
             connect_args={

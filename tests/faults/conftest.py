@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
@@ -32,21 +31,20 @@ def misbehaving() -> Iterator[FakeGemini]:
         yield fake
 
 
-async def opened(made: World, case: Case) -> tuple[str, UUID]:
+async def opened(made: World, case: Case) -> UUID:
     """Open the proposal of one case."""
     prompt = await made.prompt(f"{PROMPT} [{case.name}]", case.name)
-    return case.name, (await made.open(prompt, [await made.audit(prompt.id)])).id
+    return (await made.open(prompt, [await made.audit(prompt.id)])).id
 
 
 @pytest.fixture(scope="module")
 async def trouble(
     postgres: PostgresServer, migrated_template: str, temporal: TemporalServer, misbehaving: FakeGemini
 ) -> AsyncIterator[Trouble]:
-    """A proposal for every case, all of them opened at once."""
+    """A proposal for every case; the worker works at all of them at once."""
     url = postgres.create_database(template=migrated_template)
     async with world(url, temporal.address, misbehaving, llm_timeout_s=3.0, llm_attempts=3) as made:
         with psycopg.connect(url) as connection:
             connection.execute("update customers set max_in_progress = 100")
-        proposals = await asyncio.gather(*(opened(made, case) for case in CASES))
-        yield Trouble(made, url, dict(proposals))
+        yield Trouble(made, url, {case.name: await opened(made, case) for case in CASES})
     postgres.drop_database(url)

@@ -46,6 +46,7 @@ def settings_for(database_url: str, gemini_url: str, **changes: object) -> Setti
     """Settings of a test: unique queue, the model server in Gemini's place, quick background work."""
     values: dict[str, object] = {
         "database_url": SecretStr(database_url),
+        "database_pool_wait_s": 60.0,  # worker, API and test share one pool, and often one busy core
         "gemini_api_key": SecretStr("test-key"),
         "gemini_base_url": gemini_url,
         "task_queue": f"test-{uuid4().hex[:8]}",
