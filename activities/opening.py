@@ -8,8 +8,11 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain import experiments, optimizations
 from redraft.domain.errors import RedraftError, invalid
+from redraft.domain.optimizations import opening
+from redraft.domain.optimizations.design import design_from, design_of_mode, greatest_cells
+from redraft.domain.optimizations.regressions import GREATEST_REGRESSION_SCENARIOS
+from redraft.domain.optimizations.states import claim_slot
 from redraft.domain.personas import load_personas
 from redraft.domain.prompts import get_prompt
 from redraft.llm.port import LanguageModel, ModelRequest
@@ -39,9 +42,9 @@ async def open_optimization(
     Raises as the core's `open_optimization`, and INVALID for a persona that does not exist.
     """
     personas = await load_personas(session, request.persona_ids or None)
-    design = experiments.design_of_mode(settings, request.mode, request.variant_count)
+    design = design_of_mode(settings, request.mode, request.variant_count)
     prompt = await _prompt_text(session, request.prompt_id)
-    wanted = optimizations.OptimizationRequest(
+    wanted = opening.OptimizationRequest(
         id=request.optimization_id,
         customer_id=request.customer_id,
         prompt_id=request.prompt_id,
@@ -57,9 +60,9 @@ async def open_optimization(
         deadline=request.deadline,
         schedule_id=schedule_id,
     )
-    record = await optimizations.open_optimization(session, wanted, settings.monthly_budget_usd)
+    record = await opening.open_optimization(session, wanted, settings.monthly_budget_usd)
     # With a slot free it starts at once; else the workflow waits for one.
-    await optimizations.claim_slot(session, record.id, settings.optimizations_side_by_side)
+    await claim_slot(session, record.id, settings.optimizations_side_by_side)
     return record
 
 
@@ -76,10 +79,10 @@ def _plan(model: LanguageModel, design: dict[str, Any], prompt_bytes: int, setti
     """
     longest = ModelRequest("x" * settings.llm_context_tokens, (), max_output_tokens=settings.llm_max_output_tokens)
     turns = design["turns"]
-    fixed = experiments.design_from({**design, "seed": 0})
-    regressions = 2 * experiments.GREATEST_REGRESSION_SCENARIOS
+    fixed = design_from({**design, "seed": 0})
+    regressions = 2 * GREATEST_REGRESSION_SCENARIOS
     # A cell that is excluded takes trials of its own beside those of the cell in its place.
-    excluded = (experiments.greatest_cells(fixed) - fixed.cells) * fixed.arms
+    excluded = (greatest_cells(fixed) - fixed.cells) * fixed.arms
     trials = fixed.max_trials + excluded + regressions
     writing = greatest_calls_of_writing(small=model.small)
     calls = trials * greatest_calls_of_trial(turns, small=model.small) + writing

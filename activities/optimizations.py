@@ -6,8 +6,8 @@ from temporalio import activity
 
 from activities.failures import NoSlot, refusal
 from activities.opening import open_optimization
-from redraft.domain import experiments, optimizations
 from redraft.domain.errors import RedraftError
+from redraft.domain.optimizations import concluding, deciding, reading, regressions, states, steps
 from redraft.llm.port import LanguageModel
 from redraft.settings import Settings
 from redraft.store.database import Database
@@ -27,7 +27,7 @@ def state_of(optimization: Optimization, refused: RedraftError | None = None) ->
     """Return what the workflow has to know of a record."""
     return OptimizationState(
         status=optimization.status,
-        open=optimizations.is_open(optimization),
+        open=states.is_open(optimization),
         reason=optimization.reason,
         trials=optimization.trials_done,
         prompt_id=optimization.prompt_id,
@@ -58,23 +58,23 @@ class OptimizationActivities:
     async def load(self, ref: OptimizationRef) -> OptimizationState:
         """Read the record's state."""
         async with self._db.tenant(ref.customer_id) as session:
-            return state_of(await optimizations.get_optimization(session, ref.optimization_id))
+            return state_of(await reading.get_optimization(session, ref.optimization_id))
 
     @activity.defn(name="claim_optimization_slot")
     async def claim_slot(self, ref: OptimizationRef) -> OptimizationState:
         """Leave the queue, or fail so that Temporal asks again."""
         async with self._db.tenant(ref.customer_id) as session:
             slots = self._settings.optimizations_side_by_side
-            if await optimizations.claim_slot(session, ref.optimization_id, slots):
-                return state_of(await optimizations.get_optimization(session, ref.optimization_id))
+            if await states.claim_slot(session, ref.optimization_id, slots):
+                return state_of(await reading.get_optimization(session, ref.optimization_id))
         raise NoSlot(f"{slots} optimizations of this customer run already")
 
     @activity.defn(name="plan_trials")
     async def plan(self, ref: OptimizationRef) -> PlannedStep:
         """Look at the scores and say which trials come next."""
         async with self._db.tenant(ref.customer_id) as session:
-            step = await experiments.plan_step(session, ref.optimization_id)
-            record = await optimizations.get_optimization(session, ref.optimization_id)
+            step = await steps.plan_step(session, ref.optimization_id)
+            record = await reading.get_optimization(session, ref.optimization_id)
         return PlannedStep(
             trials=[(trial.position, trial.cell) for trial in step.trials],
             ended=step.ended,
@@ -86,36 +86,34 @@ class OptimizationActivities:
     async def plan_regressions(self, ref: OptimizationRef) -> PlannedStep:
         """Say which replays show whether the winner lost something the control could."""
         async with self._db.tenant(ref.customer_id) as session:
-            trials = await experiments.plan_regressions(session, ref.optimization_id)
+            trials = await regressions.plan_regressions(session, ref.optimization_id)
         return PlannedStep(trials=[(trial.position, trial.cell) for trial in trials])
 
     @activity.defn(name="conclude_optimization")
     async def conclude(self, request: Conclusion) -> OptimizationState:
         """Write the results."""
         async with self._db.tenant(request.customer_id) as session:
-            return state_of(await experiments.conclude(session, request.optimization_id, request.reason))
+            return state_of(await concluding.conclude(session, request.optimization_id, request.reason))
 
     @activity.defn(name="fail_optimization")
     async def fail(self, request: FailOptimization) -> OptimizationState:
         """Record that the experiment can't go on."""
         async with self._db.tenant(request.customer_id) as session:
-            record = await optimizations.fail_optimization(
-                session, request.optimization_id, request.error, request.note
-            )
+            record = await states.fail_optimization(session, request.optimization_id, request.error, request.note)
             return state_of(record)
 
     @activity.defn(name="recheck_optimization")
     async def recheck(self, ref: OptimizationRef) -> OptimizationState:
         """Compare with the prompt as it is now."""
         async with self._db.tenant(ref.customer_id) as session:
-            return state_of(await optimizations.recheck_basis(session, ref.optimization_id))
+            return state_of(await states.recheck_basis(session, ref.optimization_id))
 
     @activity.defn(name="decide_optimization")
     async def decide(self, request: DecideOptimization) -> OptimizationState:
         """Apply, dismiss or stop, in one transaction."""
-        decision = optimizations.OptimizationDecision(request.action, **request.decision.model_dump())
+        decision = deciding.OptimizationDecision(request.action, **request.decision.model_dump())
         async with self._db.tenant(request.customer_id) as session:
-            settled = await optimizations.decide_optimization(session, request.optimization_id, decision)
+            settled = await deciding.decide_optimization(session, request.optimization_id, decision)
             return state_of(settled.record, settled.refusal)
 
 

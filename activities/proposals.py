@@ -6,10 +6,10 @@ from temporalio import activity
 
 from activities.failures import NoSlot, model_failure, refusal
 from activities.heartbeat import beating
-from redraft.domain import drafts, proposals
 from redraft.domain.errors import RedraftError
 from redraft.domain.ledger import CallKey
 from redraft.domain.metering import MeteredModel
+from redraft.domain.proposals import deciding, drafts, opening, reading, states
 from redraft.llm.port import LanguageModel, ModelError
 from redraft.llm.tasks.propose import ProposalBrief, propose
 from redraft.settings import Settings
@@ -46,7 +46,7 @@ class ProposalActivities:
     @activity.defn(name="open_proposal")
     async def open(self, request: OpenProposal) -> ProposalState:
         """Open the record, or say why not."""
-        wanted = proposals.ProposalRequest(
+        wanted = opening.ProposalRequest(
             id=request.proposal_id,
             customer_id=request.customer_id,
             prompt_id=request.prompt_id,
@@ -59,7 +59,7 @@ class ProposalActivities:
         try:
             async with self._db.tenant(request.customer_id) as session:
                 limits = self._settings.max_in_progress, self._settings.monthly_budget_usd
-                return state_of(await proposals.open_proposal(session, wanted, *limits))
+                return state_of(await opening.open_proposal(session, wanted, *limits))
         except RedraftError as error:
             return ProposalState(status="", refusal=refusal(error))
 
@@ -67,7 +67,7 @@ class ProposalActivities:
     async def load(self, ref: ProposalRef) -> ProposalState:
         """Read the record's state."""
         async with self._db.tenant(ref.customer_id) as session:
-            return state_of(await proposals.get_proposal(session, ref.proposal_id, deleted_too=True))
+            return state_of(await reading.get_proposal(session, ref.proposal_id, deleted_too=True))
 
     @activity.defn(name="claim_proposal_slot")
     async def claim_slot(self, ref: ProposalRef) -> ProposalState:
@@ -75,7 +75,7 @@ class ProposalActivities:
         try:
             async with self._db.tenant(ref.customer_id) as session:
                 limit = self._settings.max_in_progress
-                return state_of(await proposals.claim_slot(session, ref.proposal_id, limit))
+                return state_of(await opening.claim_slot(session, ref.proposal_id, limit))
         except RedraftError as error:
             raise NoSlot(error.message) from None
 
@@ -83,15 +83,15 @@ class ProposalActivities:
     async def recheck(self, ref: ProposalRef) -> ProposalState:
         """Compare with the prompt and the audits as they are now; end the record when they have moved."""
         async with self._db.tenant(ref.customer_id) as session:
-            return state_of(await proposals.recheck(session, ref.proposal_id))
+            return state_of(await states.recheck(session, ref.proposal_id))
 
     @activity.defn(name="decide_proposal")
     async def decide(self, request: DecideProposal) -> ProposalState:
         """Accept, reject, cancel or delete, in one transaction."""
-        decision = proposals.DecisionRequest(action=request.action, **request.decision.model_dump())
+        decision = deciding.DecisionRequest(action=request.action, **request.decision.model_dump())
         try:
             async with self._db.tenant(request.customer_id) as session:
-                settled = await proposals.decide(session, request.proposal_id, decision)
+                settled = await deciding.decide(session, request.proposal_id, decision)
                 return state_of(settled.record, settled.refusal)
         except RedraftError as error:
             return await self._refused(request, error)
@@ -105,8 +105,8 @@ class ProposalActivities:
     async def fail(self, request: FailProposal) -> ProposalState:
         """Record that no draft could be made."""
         async with self._db.tenant(request.customer_id) as session:
-            error: proposals.ProposalError = request.error  # type: ignore[assignment]  # made by our own activity
-            return state_of(await proposals.fail_proposal(session, request.proposal_id, error, request.note))
+            error: states.ProposalError = request.error  # type: ignore[assignment]  # made by our own activity
+            return state_of(await states.fail_proposal(session, request.proposal_id, error, request.note))
 
 
 class DraftActivities:
@@ -131,7 +131,7 @@ class DraftActivities:
 
     async def _write(self, ref: ProposalRef, basis: drafts.DraftBasis) -> drafts.FinishedDraft:
         key = CallKey(
-            ref.customer_id, proposals.PURPOSE, ref.proposal_id, 0, basis.prompt_id, schedule_id=basis.schedule_id
+            ref.customer_id, states.PURPOSE, ref.proposal_id, 0, basis.prompt_id, schedule_id=basis.schedule_id
         )
         model = MeteredModel(self._model, self._db, key, self._settings.monthly_budget_usd)
         brief = ProposalBrief(
@@ -157,4 +157,4 @@ class DraftActivities:
 
     async def _state(self, ref: ProposalRef) -> ProposalState:
         async with self._db.tenant(ref.customer_id) as session:
-            return state_of(await proposals.get_proposal(session, ref.proposal_id, deleted_too=True))
+            return state_of(await reading.get_proposal(session, ref.proposal_id, deleted_too=True))

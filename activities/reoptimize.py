@@ -13,9 +13,9 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.heartbeat import beating
 from activities.inputs import console_url, optimization_input, proposal_input
 from activities.opening import open_optimization
-from redraft.domain import proposals
 from redraft.domain.errors import RedraftError
 from redraft.domain.evidence import Message
+from redraft.domain.proposals import opening
 from redraft.domain.schedules.deciding import WantedOptimization, decide
 from redraft.domain.schedules.run_state import RunStart, begin
 from redraft.domain.schedules.sampled import request_audits, under_way
@@ -121,11 +121,11 @@ class Openings:
         self._model = model
         self._settings = settings
 
-    async def proposal(self, session: AsyncSession, request: proposals.ProposalRequest) -> None:
+    async def proposal(self, session: AsyncSession, request: opening.ProposalRequest) -> None:
         """Open a proposal."""
         limits = self._settings.max_in_progress, self._settings.monthly_budget_usd
         named = replace(request, workflow_id=proposal_workflow_id(request.id))
-        await proposals.open_proposal(session, named, *limits)
+        await opening.open_proposal(session, named, *limits)
 
     async def optimization(self, session: AsyncSession, request: WantedOptimization) -> None:
         """Open an optimization."""

@@ -10,10 +10,10 @@ from temporalio import activity
 
 from activities.failures import model_failure
 from activities.heartbeat import beating
-from redraft.domain import experiments, optimizations
 from redraft.domain.evidence import AuditedCall, Message
 from redraft.domain.ledger import CallKey, booked
 from redraft.domain.metering import MeteredModel
+from redraft.domain.optimizations import arms, reading, states, trials
 from redraft.domain.personas import PersonaCard
 from redraft.domain.scenario_drafts import ScenarioDraft
 from redraft.domain.scenarios import conversations_of, language_of, load_evidence, scenarios_for, store_scenarios
@@ -42,8 +42,8 @@ class TrialActivities:
         """Have scenarios and variants written, and store them; what is stored is not written again."""
         async with beating():
             async with self._db.tenant(ref.customer_id) as session:
-                record = await optimizations.get_optimization(session, ref.optimization_id)
-                if record.status != "running" or await optimizations.variants_of(session, ref.optimization_id):
+                record = await reading.get_optimization(session, ref.optimization_id)
+                if record.status != "running" or await reading.variants_of(session, ref.optimization_id):
                     return
                 evidence = await load_evidence(session, record.prompt_id)
                 scenarios = await scenarios_for(session, record.prompt_id)
@@ -58,7 +58,7 @@ class TrialActivities:
                 raise await model_failure(self._db, key, error, self._settings.llm_attempts) from error
             variants = [_arm(place, draft) for place, draft in enumerate(written.variants)]
             async with self._db.tenant(ref.customer_id) as session:
-                await experiments.store_arms(session, ref.optimization_id, variants, scenarios)
+                await arms.store_arms(session, ref.optimization_id, variants, scenarios)
 
     async def _write_scenarios(
         self, model: LanguageModel, record: Optimization, talks: list[list[Message]], language: str
@@ -90,10 +90,10 @@ class TrialActivities:
     @activity.defn(name="run_trial")
     async def run_trial(self, request: TrialInput) -> None:
         """Run one trial and store what it came to; a stored one is not run again."""
-        trial = experiments.TrialRef(request.position, request.cell, request.kind)
+        trial = trials.TrialRef(request.position, request.cell, request.kind)
         async with beating():
             async with self._db.tenant(request.customer_id) as session:
-                basis = await experiments.load_trial(session, request.optimization_id, trial)
+                basis = await trials.load_trial(session, request.optimization_id, trial)
                 if basis is None:
                     return
                 language = await language_of(session, basis.optimization.prompt_id)
@@ -104,13 +104,13 @@ class TrialActivities:
             except ModelError as error:
                 raise await model_failure(self._db, key, error, self._settings.llm_attempts) from error
             async with self._db.tenant(request.customer_id) as session:
-                usage = await booked(session, optimizations.PURPOSE, basis.trial_id)
-                await experiments.store_trial(session, basis, request.kind, _outcome(result, usage.cost_usd))
+                usage = await booked(session, states.PURPOSE, basis.trial_id)
+                await trials.store_trial(session, basis, request.kind, _outcome(result, usage.cost_usd))
 
     def _key(self, record: Optimization, subject_id: UUID) -> CallKey:
         return CallKey(
             record.customer_id,
-            optimizations.PURPOSE,
+            states.PURPOSE,
             subject_id,
             0,
             record.prompt_id,
@@ -119,8 +119,8 @@ class TrialActivities:
         )
 
 
-def _arm(place: int, draft: VariantDraft) -> experiments.VariantDraft:
-    return experiments.VariantDraft(
+def _arm(place: int, draft: VariantDraft) -> arms.VariantDraft:
+    return arms.VariantDraft(
         name=f"Variant {chr(ord('A') + place)}",
         text=draft.text,
         hypothesis=draft.hypothesis,
@@ -129,7 +129,7 @@ def _arm(place: int, draft: VariantDraft) -> experiments.VariantDraft:
     )
 
 
-def _trial_brief(basis: experiments.TrialBasis, language: str) -> TrialBrief:
+def _trial_brief(basis: trials.TrialBasis, language: str) -> TrialBrief:
     design = basis.optimization.design
     return TrialBrief(
         prompt=basis.variant.text,
@@ -142,8 +142,8 @@ def _trial_brief(basis: experiments.TrialBasis, language: str) -> TrialBrief:
     )
 
 
-def _outcome(result: TrialResult, cost_usd: Decimal) -> experiments.TrialOutcome:
-    return experiments.TrialOutcome(
+def _outcome(result: TrialResult, cost_usd: Decimal) -> trials.TrialOutcome:
+    return trials.TrialOutcome(
         transcript=[line.model_dump(mode="json") for line in result.transcript],
         turns=result.turns,
         metrics=None if result.metrics is None else {str(name): value for name, value in result.metrics.items()},

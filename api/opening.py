@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from api.state import AppState
 from redraft.domain.prompts import get_prompt
-from redraft.domain.proposals import ProposalRequest, load_audit_set
+from redraft.domain.proposals.audit_set import load_audit_set
+from redraft.domain.proposals.opening import ProposalRequest
 from redraft.store.tables import Proposal
 
 

@@ -22,13 +22,13 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from redraft.domain.errors import Kind, RedraftError
-from redraft.domain.optimizations import (
-    OptimizationDecision,
-    decide_optimization,
-    get_optimization,
-    is_open,
-)
-from redraft.domain.proposals import TERMINAL_STATES, DecisionRequest, ProposalRequest, decide, get_proposal
+from redraft.domain.optimizations.deciding import OptimizationDecision, decide_optimization
+from redraft.domain.optimizations.reading import get_optimization
+from redraft.domain.optimizations.states import is_open
+from redraft.domain.proposals.deciding import DecisionRequest, decide
+from redraft.domain.proposals.opening import ProposalRequest
+from redraft.domain.proposals.reading import get_proposal
+from redraft.domain.proposals.states import TERMINAL_STATES
 from redraft.settings import Settings
 from redraft.store.database import Database
 from runtime.starts import Starter

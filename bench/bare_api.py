@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.schemas.aipromptproposals import AiPromptProposal
 from api.schemas.common import PageOf
-from redraft.domain.proposals import ProposalFilter, evidence_of, get_proposal, list_proposals
+from redraft.domain.proposals.reading import ProposalFilter, evidence_of, get_proposal, list_proposals
 from redraft.embedded.ports import LOOPBACK
 from redraft.settings import settings
 from redraft.store.database import Database

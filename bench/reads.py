@@ -13,7 +13,7 @@ import asyncio
 
 from bench.http import Connection, Load, closed_loop
 from bench.rig import Rig, rig, subjects
-from redraft.domain.proposals import ProposalRequest, open_proposal
+from redraft.domain.proposals.opening import ProposalRequest, open_proposal
 from redraft.embedded.ports import LOOPBACK, free_port
 from redraft.process import leave_cleanly
 from redraft.store.database import Database

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.domain.proposals import audit_ids_of
+from redraft.domain.proposals.reading import audit_ids_of
 from redraft.domain.runs.evidence import runs_of
 from redraft.domain.runs.transcript import Turn, text_of
 from redraft.domain.traces import is_call

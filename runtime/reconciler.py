@@ -17,8 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from redraft.domain.optimizations import open_records
-from redraft.domain.proposals import OPEN_STATES
+from redraft.domain.optimizations.states import open_records
+from redraft.domain.proposals.states import OPEN_STATES
 from redraft.domain.schedules.run_state import settle_lost
 from redraft.domain.webhooks.deliveries import overdue_deliveries
 from redraft.store.database import Database

@@ -13,9 +13,9 @@ from sqlalchemy import func, update
 from sqlmodel import col, or_, select
 
 from redraft.domain import watches
-from redraft.domain.optimizations import open_on_moved_basis
+from redraft.domain.optimizations.states import open_on_moved_basis
 from redraft.domain.outbox import CHANNEL
-from redraft.domain.proposals import OPEN_STATES, UNFINISHED_STATES
+from redraft.domain.proposals.states import OPEN_STATES, UNFINISHED_STATES
 from redraft.domain.schedules.revising import pause_schedules_of_deleted
 from redraft.domain.webhooks.fanout import REQUESTED
 from redraft.store.database import Database

@@ -30,18 +30,11 @@ from api.schemas.aipromptproposals import (
 )
 from api.schemas.common import PageOf
 from redraft.domain.diff import unified
-from redraft.domain.drafts import edit_draft
 from redraft.domain.limits import check_prompt
-from redraft.domain.proposals import (
-    DecisionRequest,
-    ProposalFilter,
-    ProposalRequest,
-    evidence_of,
-    get_proposal,
-    list_proposals,
-    text_hash,
-    wrong_state,
-)
+from redraft.domain.proposals.deciding import DecisionRequest, text_hash, wrong_state
+from redraft.domain.proposals.drafts import edit_draft
+from redraft.domain.proposals.opening import ProposalRequest
+from redraft.domain.proposals.reading import ProposalFilter, evidence_of, get_proposal, list_proposals
 
 router = Router(prefix="/v1.0/aipromptproposals", tags=["aipromptproposals"])
 

@@ -34,8 +34,9 @@ from api.schemas.optimizations import (
     prefixed,
 )
 from api.streams import changes
-from redraft.domain.optimizations import OptimizationDecision, get_optimization, list_optimizations, variants_of
-from redraft.domain.trials import METRICS, excluded_cells, mean_metrics, trials_at
+from redraft.domain.optimizations.deciding import OptimizationDecision
+from redraft.domain.optimizations.reading import get_optimization, list_optimizations, variants_of
+from redraft.domain.optimizations.trials import METRICS, excluded_cells, mean_metrics, trials_at
 from redraft.store.tables import Optimization
 from workflows.optimization_contracts import OpenOptimization
 

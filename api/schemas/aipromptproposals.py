@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from api.rendering import NEVER, ref, tm
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, NOT_BLANK, Body, Language, Note, Tm
 from redraft.domain.diff import diff
-from redraft.domain.proposals import GREATEST_AUDIT_SET, EvidenceIds, ProposalError
+from redraft.domain.proposals.audit_set import GREATEST_AUDIT_SET
+from redraft.domain.proposals.reading import EvidenceIds
+from redraft.domain.proposals.states import ProposalError
 from redraft.store.ids import ZERO_ID
 from redraft.store.tables import Proposal
 

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from api.rendering import tm
 from api.schemas.common import Body
 from redraft.domain.errors import invalid, not_found
-from redraft.domain.optimizations import GREATEST_VARIANT_COUNT
+from redraft.domain.optimizations.opening import GREATEST_VARIANT_COUNT
 from redraft.domain.prompts import PromptWithVersion
 from redraft.store.tables import Optimization, Trial, Variant
 

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 from api.schemas.accounts import Usd
 from api.schemas.common import Language, Moment
 from api.schemas.optimizations import GREATEST_PERSONAS, CamelBody, Intent, body_id
-from redraft.domain.optimizations import GREATEST_VARIANT_COUNT
+from redraft.domain.optimizations.opening import GREATEST_VARIANT_COUNT
 from redraft.domain.schedules.changes import ScheduleDraft, ScheduleUpdate
 from redraft.domain.schedules.records import (
     DEFAULT_SAMPLE,

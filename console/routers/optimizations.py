@@ -20,13 +20,9 @@ from console.views.trials import Wanted, pair_of, trial_page
 from console.visits import Act, View, Visit, WriterAct, see
 from redraft.domain.amounts import usd_of
 from redraft.domain.errors import RedraftError, invalid
-from redraft.domain.optimizations import (
-    GREATEST_VARIANT_COUNT,
-    OptimizationDecision,
-    get_optimization,
-    list_optimizations,
-    variants_of,
-)
+from redraft.domain.optimizations.deciding import OptimizationDecision
+from redraft.domain.optimizations.opening import GREATEST_VARIANT_COUNT
+from redraft.domain.optimizations.reading import get_optimization, list_optimizations, variants_of
 from redraft.domain.prompts import get_prompt
 from redraft.store.tables import Prompt
 from workflows.optimization_contracts import OpenOptimization

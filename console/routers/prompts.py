@@ -17,7 +17,7 @@ from console.views.live_figures import PERIODS, live_figures
 from console.views.prompts import prompt_lines, prompt_page
 from console.visits import View, Visit, WriterAct, see
 from redraft.domain.errors import Kind, RedraftError
-from redraft.domain.optimizations import GREATEST_VARIANT_COUNT
+from redraft.domain.optimizations.opening import GREATEST_VARIANT_COUNT
 from redraft.domain.paging import Cursor
 from redraft.domain.prompts import PromptUpdate, get_prompt, get_version, restore_version, update_prompt
 from redraft.store.ids import new_id

@@ -23,18 +23,15 @@ from console.views.proposals import checks_of, proposals_page, standing_of
 from console.views.runs import run_evidence_of
 from console.visits import Act, View, Visit, WriterAct, see
 from redraft.domain.audits import get_audit
-from redraft.domain.drafts import edit_draft
 from redraft.domain.errors import RedraftError
 from redraft.domain.limits import check_prompt
 from redraft.domain.paging import Cursor
 from redraft.domain.prompts import get_prompt
-from redraft.domain.proposals import (
-    TERMINAL_STATES,
-    DecisionRequest,
-    ProposalFilter,
-    ProposalRequest,
-    get_proposal,
-)
+from redraft.domain.proposals.deciding import DecisionRequest
+from redraft.domain.proposals.drafts import edit_draft
+from redraft.domain.proposals.opening import ProposalRequest
+from redraft.domain.proposals.reading import ProposalFilter, get_proposal
+from redraft.domain.proposals.states import TERMINAL_STATES
 from redraft.store.tables import Prompt
 
 router = PageRouter()

@@ -19,7 +19,7 @@ from console.views.schedules import RUNS, persona_choices, schedule_lines, sched
 from console.visits import Act, View, Visit, WriterAct, WriterView, see
 from redraft.domain.access import Scope
 from redraft.domain.errors import RedraftError, invalid
-from redraft.domain.optimizations import GREATEST_VARIANT_COUNT
+from redraft.domain.optimizations.opening import GREATEST_VARIANT_COUNT
 from redraft.domain.prompts import get_prompt
 from redraft.domain.schedules.changes import (
     create_schedule,

@@ -12,7 +12,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.views.charts import Chart, forest
-from redraft.domain.optimizations import RUNNING_STATES, get_optimization, has_drifted, variants_of
+from redraft.domain.optimizations.reading import get_optimization, variants_of
+from redraft.domain.optimizations.states import RUNNING_STATES, has_drifted
 from redraft.store.tables import Decision, Optimization, Prompt, Variant
 
 

@@ -12,10 +12,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.views.schedules import ScheduleLine, schedule_lines
-from redraft.domain.optimizations import list_optimizations
+from redraft.domain.optimizations.reading import list_optimizations
 from redraft.domain.paging import Cursor
 from redraft.domain.prompts import PromptWithVersion, list_versions
-from redraft.domain.proposals import GREATEST_AUDIT_SET, ProposalFilter, list_proposals
+from redraft.domain.proposals.audit_set import GREATEST_AUDIT_SET
+from redraft.domain.proposals.reading import ProposalFilter, list_proposals
 from redraft.domain.watches import list_watches
 from redraft.store.database import run_sql
 from redraft.store.tables import Audit, Decision, Optimization, Prompt, PromptVersion, Proposal, Watch

@@ -12,15 +12,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.views.diffs import Comparison, compare
 from redraft.domain.paging import Cursor, Page
-from redraft.domain.proposals import (
-    GREATEST_AUDIT_SET,
-    OPEN_STATES,
-    ProposalFilter,
-    drifted,
-    get_proposal,
-    list_proposals,
-    text_hash,
-)
+from redraft.domain.proposals.audit_set import GREATEST_AUDIT_SET
+from redraft.domain.proposals.deciding import text_hash
+from redraft.domain.proposals.reading import ProposalFilter, get_proposal, list_proposals
+from redraft.domain.proposals.states import OPEN_STATES, drifted
 from redraft.store.tables import Audit, Prompt, PromptVersion, Proposal
 
 

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.views.transcripts import Turn, turns_of
 from redraft.domain.errors import not_found
-from redraft.domain.optimizations import get_optimization
+from redraft.domain.optimizations.reading import get_optimization
 from redraft.store.tables import Optimization, Trial, Variant
 
 PAGE = 25

@@ -196,7 +196,7 @@ def _interval(value: float | None, interval: list[float] | None) -> str:
 async def _finish(db: Database, gateway: Any, record: Optimization, wanted: _Wanted, console: Console) -> None:
     """Say how it ended, show the winner's diff, and apply it if that is wanted."""
     from redraft.domain.diff import unified
-    from redraft.domain.optimizations import OptimizationDecision
+    from redraft.domain.optimizations.deciding import OptimizationDecision
     from redraft.store.tables import Variant
 
     results = record.results or {}

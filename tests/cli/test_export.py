@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from redraft.domain.audits import AuditDraft, create_audit
-from redraft.domain.drafts import FinishedDraft, store_draft
 from redraft.domain.prompts import delete_prompt
-from redraft.domain.proposals import DecisionRequest, ProposalRequest, decide, open_proposal
+from redraft.domain.proposals.deciding import DecisionRequest, decide
+from redraft.domain.proposals.drafts import FinishedDraft, store_draft
+from redraft.domain.proposals.opening import ProposalRequest, open_proposal
 from redraft.domain.runs.improve import ImproveRequest, queue_proposal
 from redraft.domain.runs.records import RunDraft, create_run
 from redraft.domain.runs.transcript import Turn

@@ -9,8 +9,8 @@ from playwright.async_api import expect
 
 from redraft.domain.access import Role
 from redraft.domain.audits import AuditDraft, create_audit
-from redraft.domain.drafts import edit_draft
 from redraft.domain.prompts import get_prompt
+from redraft.domain.proposals.drafts import edit_draft
 from redraft.domain.traces import TraceDraft, record_trace
 from redraft.store.tables import Optimization, Proposal
 from tests.console.office import Office

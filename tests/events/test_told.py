@@ -10,16 +10,9 @@ import pytest
 from redraft.domain.audits import AuditDraft, AuditOutcome, create_audit, fail_audit, store_evaluation
 from redraft.domain.errors import RedraftError
 from redraft.domain.events import as_document
-from redraft.domain.optimizations import (
-    OptimizationDecision,
-    OptimizationRequest,
-    claim_slot,
-    decide_optimization,
-    fail_optimization,
-    move,
-    open_optimization,
-    recheck_basis,
-)
+from redraft.domain.optimizations.deciding import OptimizationDecision, decide_optimization
+from redraft.domain.optimizations.opening import OptimizationRequest, open_optimization
+from redraft.domain.optimizations.states import claim_slot, fail_optimization, move, recheck_basis
 from redraft.store.ids import new_id
 from redraft.store.tables import Optimization, Prompt, Variant
 from tests.events.conftest import logged, told

@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from redraft.domain.errors import Kind, RedraftError
-from redraft.domain.proposals import DecisionRequest, ProposalRequest
+from redraft.domain.proposals.deciding import DecisionRequest
+from redraft.domain.proposals.opening import ProposalRequest
 from redraft.store.tables import Prompt, PromptVersion, Proposal
 from tests.kill.pins import Pin, Table
 from tests.support.fake_gemini import Call

@@ -12,7 +12,8 @@ import numpy as np
 import psycopg
 import pytest
 
-from redraft.domain.experiments import TrialRef, cell_of, design_of
+from redraft.domain.optimizations.design import design_of
+from redraft.domain.optimizations.trials import TrialRef, cell_of
 from redraft.experiment import Verdict, look
 from redraft.llm.tasks.simulate_agent import call_seed
 from redraft.store.ids import new_id

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from redraft.domain.errors import RedraftError
-from redraft.domain.experiments import design_of
+from redraft.domain.optimizations.design import design_of
 from redraft.domain.traces import TraceDraft, record_trace
 from redraft.experiment import look
 from redraft.llm.tasks.simulate_agent import call_seed

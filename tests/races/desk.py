@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
-from redraft.domain import audits, drafts, prompts, proposals, traces
+from redraft.domain import audits, prompts, traces
 from redraft.domain.errors import RedraftError
-from redraft.domain.proposals import DecisionRequest, ProposalError, ProposalRequest
+from redraft.domain.proposals import deciding, drafts, opening, reading, states
+from redraft.domain.proposals.deciding import DecisionRequest
+from redraft.domain.proposals.opening import ProposalRequest
+from redraft.domain.proposals.states import ProposalError
 from redraft.domain.settled import Settled
 from redraft.store.database import Database
 from redraft.store.ids import new_id
@@ -80,7 +83,7 @@ class Desk:
     async def open(self, prompt_id: UUID, *audit_ids: UUID) -> Proposal:
         wanted = ProposalRequest(new_id(), self.customer_id, prompt_id, audit_ids, "", "ann")
         async with self.db.tenant(self.customer_id) as session:
-            return await proposals.open_proposal(session, wanted, LIMIT)
+            return await opening.open_proposal(session, wanted, LIMIT)
 
     async def draft(self, proposal_id: UUID, text: str = TEXT + " Confirm the number.") -> Proposal:
         """Store what the model would have written."""
@@ -100,7 +103,7 @@ class Desk:
 
     async def decide(self, proposal_id: UUID, request: DecisionRequest) -> Proposal:
         async with self.db.tenant(self.customer_id) as session:
-            settled = await proposals.decide(session, proposal_id, request)
+            settled = await deciding.decide(session, proposal_id, request)
         return said(settled)
 
     async def accept(self, proposal_id: UUID, actor: str = "ann") -> Proposal:
@@ -117,15 +120,15 @@ class Desk:
 
     async def fail(self, proposal_id: UUID, error: ProposalError = "evaluator_unavailable") -> Proposal:
         async with self.db.tenant(self.customer_id) as session:
-            return await proposals.fail_proposal(session, proposal_id, error, "the model was away")
+            return await states.fail_proposal(session, proposal_id, error, "the model was away")
 
     async def recheck(self, proposal_id: UUID) -> Proposal:
         async with self.db.tenant(self.customer_id) as session:
-            return await proposals.recheck(session, proposal_id)
+            return await states.recheck(session, proposal_id)
 
     async def read(self, proposal_id: UUID) -> Proposal:
         async with self.db.tenant(self.customer_id) as session:
-            return await proposals.get_proposal(session, proposal_id, deleted_too=True)
+            return await reading.get_proposal(session, proposal_id, deleted_too=True)
 
     async def waiting(self, prompt: Prompt, audits_of_it: int = 2) -> tuple[Proposal, list[Audit]]:
         """Open a proposal on new audits and give it a draft, so that it waits for a decision."""

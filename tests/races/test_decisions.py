@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from redraft.domain.errors import RedraftError
-from redraft.domain.proposals import ProposalFilter, list_proposals
+from redraft.domain.proposals.reading import ProposalFilter, list_proposals
 from redraft.store.tables import PromptVersion, Proposal
 from tests.races.desk import Desk, together
 from tests.support.laws import broken_laws, deadlocks

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.live.documents import Document
 from redraft.domain.live.ingest import Report, ingest
-from redraft.domain.proposals import ProposalRequest, open_proposal
+from redraft.domain.proposals.opening import ProposalRequest, open_proposal
 from redraft.domain.schedules.asking import KEPT, Ask, record_ask
 from redraft.domain.schedules.changes import pause_schedule, resume_schedule
 from redraft.domain.schedules.deciding import WantedOptimization, decide

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from redraft.domain.optimizations import OptimizationDecision
+from redraft.domain.optimizations.deciding import OptimizationDecision
 from redraft.store.ids import new_id
 from redraft.store.tables import Optimization, Prompt, Trial, Variant
 from tests.support.fake_gemini import FakeGemini

@@ -15,23 +15,20 @@ from redraft.domain.access import Scope
 from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.checks import check_draft
 from redraft.domain.customers import create_key, list_users, update_customer
-from redraft.domain.drafts import FinishedDraft, store_draft
 from redraft.domain.evidence import Evaluation
-from redraft.domain.experiments import (
-    TrialOutcome,
-    VariantDraft,
-    conclude,
-    design_of_mode,
-    load_trial,
-    plan_step,
-    store_arms,
-    store_trial,
-)
 from redraft.domain.ledger import CallKey, Settlement, reserve, settle
-from redraft.domain.optimizations import OptimizationRequest, claim_slot, open_optimization
+from redraft.domain.optimizations.arms import VariantDraft, store_arms
+from redraft.domain.optimizations.concluding import conclude
+from redraft.domain.optimizations.design import design_of_mode
+from redraft.domain.optimizations.opening import OptimizationRequest, open_optimization
+from redraft.domain.optimizations.states import claim_slot
+from redraft.domain.optimizations.steps import plan_step
+from redraft.domain.optimizations.trials import TrialOutcome, load_trial, store_trial
 from redraft.domain.personas import BUILT_IN
 from redraft.domain.prompts import PromptDraft, PromptUpdate, create_prompt, update_prompt
-from redraft.domain.proposals import DecisionRequest, ProposalRequest, decide, open_proposal
+from redraft.domain.proposals.deciding import DecisionRequest, decide
+from redraft.domain.proposals.drafts import FinishedDraft, store_draft
+from redraft.domain.proposals.opening import ProposalRequest, open_proposal
 from redraft.domain.traces import TraceDraft, record_trace
 from redraft.embedded.sample import sample
 from redraft.settings import Settings

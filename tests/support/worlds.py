@@ -20,7 +20,8 @@ from api.temporal import TemporalGateway
 from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.evidence import Dimensions, DimensionScore, Evaluation
 from redraft.domain.prompts import PromptDraft, PromptUpdate, create_prompt, update_prompt
-from redraft.domain.proposals import DecisionRequest, ProposalRequest
+from redraft.domain.proposals.deciding import DecisionRequest
+from redraft.domain.proposals.opening import ProposalRequest
 from redraft.domain.traces import TraceDraft, record_trace
 from redraft.llm.factory import language_model
 from redraft.settings import Settings

@@ -15,8 +15,8 @@ from redraft.domain.commit import current_version, lock_prompt
 from redraft.domain.errors import not_found
 from redraft.domain.languages import DEFAULT_LANGUAGE
 from redraft.domain.outbox import emit
-from redraft.domain.proposal_events import say_created
-from redraft.domain.proposals import PURPOSE
+from redraft.domain.proposals.events import say_created
+from redraft.domain.proposals.states import PURPOSE
 from redraft.domain.runs.content import Identifier
 from redraft.domain.runs.evidence import NOTHING_TO_IMPROVE, load_run_set, prompt_of_runs, runs_of
 from redraft.store.tables import Proposal, ProposalRun

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.commit import current_version
 from redraft.domain.errors import Kind, RedraftError
-from redraft.domain.proposals import ProposalRequest
+from redraft.domain.proposals.opening import ProposalRequest
 from redraft.domain.schedules.budget import refuse_when_nothing_left
 from redraft.domain.schedules.conditions import evaluate, first_unmet
 from redraft.domain.schedules.evidence import observe, worst_audits

@@ -11,8 +11,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.live.compare import outcomes_of
-from redraft.domain.optimizations import open_records
-from redraft.domain.proposals import GREATEST_AUDIT_SET, OPEN_STATES
+from redraft.domain.optimizations.states import open_records
+from redraft.domain.proposals.audit_set import GREATEST_AUDIT_SET
+from redraft.domain.proposals.states import OPEN_STATES
 from redraft.domain.schedules.conditions import Observed
 from redraft.store.database import run_sql
 from redraft.store.tables import Optimization, PromptVersion, Proposal

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from redraft.domain.optimizations import GREATEST_VARIANT_COUNT, Mode
+from redraft.domain.optimizations.opening import GREATEST_VARIANT_COUNT, Mode
 from redraft.store.tables import Schedule
 
 Action = Literal["proposal", "optimization", "audit"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from redraft.domain.audits import AuditDraft, create_audit
-from redraft.domain.drafts import FinishedDraft, store_draft
-from redraft.domain.proposals import DecisionRequest, ProposalRequest, decide, open_proposal
+from redraft.domain.proposals.deciding import DecisionRequest, decide
+from redraft.domain.proposals.drafts import FinishedDraft, store_draft
+from redraft.domain.proposals.opening import ProposalRequest, open_proposal
 from redraft.domain.traces import TraceDraft, record_trace
 from redraft.store.database import Database
 from redraft.store.ids import new_id

@@ -13,16 +13,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.domain.checks import check_draft
 from redraft.domain.evidence import AuditedCall, Evaluation, Message, said
 from redraft.domain.ledger import forget_answers
-from redraft.domain.proposal_events import failed_checks, say
-from redraft.domain.proposals import (
-    edited_since_read,
-    get_proposal,
-    leave_open,
-    lock_proposal,
-    recheck,
-    text_hash,
-    wrong_state,
-)
+from redraft.domain.proposals.deciding import edited_since_read, text_hash, wrong_state
+from redraft.domain.proposals.events import failed_checks, say
+from redraft.domain.proposals.reading import get_proposal
+from redraft.domain.proposals.states import leave_open, lock_proposal, recheck
 from redraft.domain.runs.evidence import all_runs, run_evidence
 from redraft.domain.settled import Settled
 from redraft.llm.tasks.runs import RunEvidence
