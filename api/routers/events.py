@@ -10,9 +10,9 @@ from pydantic import StringConstraints
 
 from api.dependencies import Reader, TenantSession
 from api.routing import Router
+from api.schemas.camel import Limit, body_id, path_id
 from api.schemas.common import Moment
 from api.schemas.events import EventAnswer, EventList
-from api.schemas.optimizations import Limit, body_id, path_id
 from redraft.domain.errors import invalid
 from redraft.domain.events import EventCursor, EventFilter, get_event, list_events
 

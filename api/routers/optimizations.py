@@ -15,24 +15,18 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api.dependencies import AppState, NewId, Principal, Reader, State, TenantSession, Writer
 from api.errors.status import NEEDS_BUDGET
 from api.routing import Router
+from api.schemas.camel import Limit, ListOf, Offset, body_id, path_id, prefixed
 from api.schemas.optimizations import (
     Applied,
     Apply,
-    Limit,
-    ListOf,
-    Offset,
     OptimizationAnswer,
     OptimizationCreate,
     OptimizationLine,
     OptimizationStarted,
     Stop,
     Stopped,
-    TrialAnswer,
-    VariantAnswer,
-    body_id,
-    path_id,
-    prefixed,
 )
+from api.schemas.trials import TrialAnswer, VariantAnswer
 from api.streams import changes
 from redraft.domain.optimizations.deciding import OptimizationDecision
 from redraft.domain.optimizations.reading import get_optimization, list_optimizations, variants_of

@@ -7,16 +7,8 @@ from fastapi import Response
 from api.dependencies import NewId, Reader, TenantSession, Writer
 from api.rendering import tm
 from api.routing import Router
-from api.schemas.optimizations import (
-    Limit,
-    ListOf,
-    Offset,
-    PersonaAnswer,
-    PersonaCreate,
-    PersonaPatch,
-    path_id,
-    prefixed,
-)
+from api.schemas.camel import Limit, ListOf, Offset, path_id, prefixed
+from api.schemas.personas import PersonaAnswer, PersonaCreate, PersonaPatch
 from redraft.domain.personas import (
     PersonaCard,
     create_persona,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from api.dependencies import NewId, Reader, State, TenantSession, Writer
 from api.routing import Router
-from api.schemas.optimizations import Limit, ListOf, Offset, PromptAnswer, PromptCreate, PromptPatch, path_id
+from api.schemas.camel import Limit, ListOf, Offset, path_id
+from api.schemas.prompts import PromptAnswer, PromptCreate, PromptPatch
 from api.schemas.watches import WatchAnswer
 from redraft.domain.limits import check_prompt
 from redraft.domain.prompts import (

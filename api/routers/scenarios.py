@@ -6,7 +6,7 @@ from fastapi import Response
 
 from api.dependencies import NewId, Reader, TenantSession, Writer
 from api.routing import Router
-from api.schemas.optimizations import Limit, ListOf, Offset, path_id
+from api.schemas.camel import Limit, ListOf, Offset, path_id
 from api.schemas.scenarios import ScenarioAnswer, ScenarioCreate, ScenarioPatch
 from redraft.domain.scenarios import (
     create_scenario,

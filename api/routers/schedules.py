@@ -12,7 +12,7 @@ from api.dependencies import AppState, NewId, Principal, Reader, State, TenantSe
 from api.rendering import tm
 from api.routing import Router
 from api.schedules import apply_quickly, backfill_schedule, read_schedule, trigger_schedule
-from api.schemas.optimizations import Limit, ListOf, Offset, body_id, path_id
+from api.schemas.camel import Limit, ListOf, Offset, body_id, path_id
 from api.schemas.schedule_answers import Backfilled, ScheduleAnswer, ScheduleRunAnswer
 from api.schemas.schedules import ScheduleBackfill, ScheduleCreate, SchedulePatch, SchedulePause
 from redraft.domain.schedules.changes import (

@@ -11,7 +11,7 @@ from fastapi import Query, Response
 from api.dependencies import Admin, State, TenantSession
 from api.idempotency import answers_secret
 from api.routing import Router
-from api.schemas.optimizations import Limit, ListOf, Offset, path_id
+from api.schemas.camel import Limit, ListOf, Offset, path_id
 from api.schemas.webhooks import (
     DeliveryAnswer,
     DeliveryStatus,

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
+from api.schemas.camel import Camel
 from api.schemas.common import Tm
-from api.schemas.optimizations import Camel
 from redraft.domain.events import EventPage, as_document
 from redraft.store.tables import Event
 

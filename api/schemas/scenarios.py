@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints
 
 from api.rendering import tm
-from api.schemas.optimizations import Camel, CamelBody, prefixed
+from api.schemas.camel import Camel, CamelBody, prefixed
 from redraft.domain.scenario_checks import MAX_CHECKS, ScenarioCheck
 from redraft.domain.scenario_drafts import (
     MAX_GOAL_CHARS,

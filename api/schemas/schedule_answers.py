@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from api.rendering import tm
-from api.schemas.optimizations import Camel, prefixed
+from api.schemas.camel import Camel, prefixed
 from redraft.domain.schedules.observing import next_due
 from redraft.domain.schedules.records import Action, Cause, RunStatus, Timing, conditions_of, timing_of
 from redraft.store.tables import Schedule, ScheduleRun

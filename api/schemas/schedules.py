@@ -9,8 +9,9 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from api.schemas.accounts import Usd
+from api.schemas.camel import CamelBody, body_id
 from api.schemas.common import Language, Moment
-from api.schemas.optimizations import GREATEST_PERSONAS, CamelBody, Intent, body_id
+from api.schemas.optimizations import GREATEST_PERSONAS, Intent
 from redraft.domain.optimizations.opening import GREATEST_VARIANT_COUNT
 from redraft.domain.schedules.changes import ScheduleDraft, ScheduleUpdate
 from redraft.domain.schedules.records import (

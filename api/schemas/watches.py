@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from api.rendering import tm
-from api.schemas.optimizations import Camel, prefixed
+from api.schemas.camel import Camel, prefixed
 from redraft.store.tables import Watch
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from api.rendering import tm
+from api.schemas.camel import Camel, CamelBody, prefixed
 from api.schemas.common import Tm
-from api.schemas.optimizations import Camel, CamelBody, prefixed
 from redraft.domain.topics import ANY
 from redraft.domain.webhooks.addresses import GREATEST_URL
 from redraft.domain.webhooks.deliveries import DeliveryRecord
