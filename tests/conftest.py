@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 
 from api.app import create_app
@@ -20,6 +22,10 @@ from tests.support.customers import CustomerFixture, make_customer
 from tests.support.fake_gemini import FakeGemini
 from tests.support.stack import PostgresServer, TemporalServer, postgres_server, temporal_server
 from tests.support.worlds import World, world
+
+# How fast the machine is, and what else it does, is no property of the code.
+hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any machine")
 
 MakeCustomer = Callable[..., Awaitable[CustomerFixture]]
 

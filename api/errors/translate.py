@@ -120,5 +120,7 @@ def _field(location: tuple[Any, ...]) -> str:
 def _message(part: Any) -> str:
     if part["type"] in {"model_attributes_type", "dict_type"} and isinstance(part.get("input"), bytes):
         return "send JSON with the header Content-Type: application/json"
+    if part["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return "input should be an object"
     message: str = part["msg"].removeprefix("Value error, ")
     return message[:1].lower() + message[1:]

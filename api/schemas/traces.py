@@ -166,6 +166,7 @@ class SpanOut(BaseModel):
     """A step of a trace."""
 
     span_id: UUID
+    trace_id: UUID
     parent_span_id: UUID | None
     type: SpanType
     name: str
@@ -181,7 +182,7 @@ class SpanOut(BaseModel):
     @classmethod
     def of(cls, span: Span) -> SpanOut:
         """Render a span."""
-        values = span.model_dump(exclude={"customer_id", "trace_id"})
+        values = span.model_dump(exclude={"customer_id"})
         times = {"started_at": _time(span.started_at), "ended_at": _time(span.ended_at)}
         return cls.model_validate(values | times | {"cost_usd": _usd(span.cost_usd)})
 

@@ -17,7 +17,7 @@ _SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 def parse_json(body: bytes) -> Any:
     """Return the value of a JSON text. Raises INVALID for anything not strictly JSON, or that can't be stored."""
-    value = _parsed(body, _finite)
+    value = _parsed(body, _finite, _refuse_constant)
     if body.count(b"{") + body.count(b"[") > _GREATEST_DEPTH or _SUSPECT_ESCAPE.search(body):
         _refuse_unfit(value, "", 0)
     return value
@@ -26,13 +26,23 @@ def parse_json(body: bytes) -> Any:
 def parse_batch(body: bytes) -> tuple[Any, bool]:
     """Return the value of a JSON text, and whether parts of it may be unfit to be stored: see `check_fit`.
 
-    A number that is too large is read as infinite. Raises INVALID for what is not strictly JSON.
+    A number that is too large is read as infinite, and NaN and Infinity as what they say: one broken item is no reason
+    to refuse the others. Raises INVALID for what can't be read as JSON.
     """
-    return _parsed(body, float), _SUSPECT_ESCAPE.search(body) is not None
+    unfit = False
+
+    def number(digits: str) -> float:
+        nonlocal unfit
+        value = float(digits)
+        unfit = unfit or not math.isfinite(value)
+        return value
+
+    value = _parsed(body, number, number)
+    return value, unfit or _SUSPECT_ESCAPE.search(body) is not None
 
 
 def check_fit(value: Any) -> None:
-    """Raise INVALID naming the part of a value that is nested too deep, or that can't be stored."""
+    """Raise INVALID naming the part of a value that is nested too deep, is no finite number or can't be stored."""
     _refuse_unfit(value, "", 0)
 
 
@@ -50,11 +60,11 @@ def _too_deep(value: Any, depth: int) -> bool:
     return depth > _GREATEST_DEPTH or any(_too_deep(item, depth + 1) for item in value if isinstance(item, dict | list))
 
 
-def _parsed(body: bytes, parse_float: Callable[[str], float]) -> Any:
+def _parsed(body: bytes, parse_float: Callable[[str], float], parse_constant: Callable[[str], float]) -> Any:
     try:
         return json.loads(
             body.decode("utf-8-sig"),
-            parse_constant=_refuse_constant,
+            parse_constant=parse_constant,
             parse_float=parse_float,
             object_pairs_hook=_without_repetition,
         )
@@ -94,11 +104,13 @@ def _printable(name: str) -> str:
 
 
 def _refuse_unfit(value: Any, path: str, depth: int) -> None:
-    """Refuse what is nested too deep, and text that can't be stored; `path` names where."""
+    """Refuse what is nested too deep, no finite number, or text that can't be stored; `path` names where."""
     if depth > _GREATEST_DEPTH:
         raise invalid("body", f"is nested deeper than {_GREATEST_DEPTH} levels")
     if isinstance(value, str):
         _refuse_unfit_text(value, path or "body")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise invalid(path or "body", "must be a finite number")
     elif isinstance(value, dict):
         for name, item in value.items():
             inner = f"{path}.{_printable(name)}".lstrip(".")

@@ -131,13 +131,29 @@ async def test_each_wrong_item_is_named_and_the_others_are_kept(agent: Agent, da
     assert broken_figures(database_url) == {}
 
 
-async def test_a_number_that_no_float_holds_is_an_error_of_its_item(agent: Agent) -> None:
-    good, bad = a_trace(), a_trace(duration_ms="NUMBER")
-    body = json.dumps({"traces": [{"trace": bad}, {"trace": good}]}).replace('"NUMBER"', "1e999")
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "-Infinity"])
+async def test_a_number_that_is_none_is_an_error_of_its_item(agent: Agent, number: str) -> None:
+    wrong = [
+        {"trace": a_trace(duration_ms="NUMBER")},
+        {"trace": a_trace(metadata={"x": ["NUMBER"]})},
+        {"trace": a_trace(), "spans": [a_span(attributes={"x": "NUMBER"})]},
+        {"trace": a_trace(messages=[{"role": "assistant", "tool_calls": [{"x": "NUMBER"}]}])},
+        "NUMBER",
+    ]
+    body = json.dumps({"traces": [*wrong, {"trace": a_trace()}]}).replace('"NUMBER"', number)
     headers = {**agent.headers, "Content-Type": "application/json"}
     said = answered(await agent.http.post(BATCH, content=body.encode(), headers=headers), 200)
     assert said["accepted"] == 1
-    assert said["errors"][0]["detail"].startswith("trace.duration_ms: ")
+    assert [error["detail"] for error in said["errors"]] == [
+        f"{field}: must be a finite number"
+        for field in (
+            "trace.duration_ms",
+            "trace.metadata.x.0",
+            "spans.0.attributes.x",
+            "trace.messages.0.tool_calls.0.x",
+            "body",
+        )
+    ]
 
 
 async def test_a_batch_in_which_every_item_failed_is_200(agent: Agent) -> None:
@@ -146,7 +162,7 @@ async def test_a_batch_in_which_every_item_failed_is_200(agent: Agent) -> None:
     assert answered(await agent.post(BATCH, {"traces": []}), 200) == {"accepted": 0, "duplicates": 0, "errors": []}
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"traces": {}}', b'{"traces": [NaN]}', b"\xff", b"null"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"traces": {}}', b'{"traces": [nan]}', b"\xff", b"null"])
 async def test_only_an_unreadable_body_is_400(agent: Agent, body: bytes) -> None:
     answer = await agent.http.post(BATCH, content=body, headers=agent.headers)
     refused(answer, 400, ": ")
