@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from redraft.domain.errors import invalid
+from redraft.domain.named_prompts import check_number
 
 Attributes = dict[str, Any]
 SpanType = Literal["agent", "llm", "tool", "http", "db", "custom"]
@@ -25,6 +27,7 @@ _INPUT_TOKENS = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
 _OUTPUT_TOKENS = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
 _COST = ("redraft.cost_usd", "gen_ai.usage.cost")
 _GREATEST_DEPTH = 60
+_GREATEST_DIGITS = 16
 
 
 def attributes_of(pairs: Iterable[KeyValue]) -> Attributes:
@@ -78,8 +81,16 @@ def model(attributes: Attributes) -> str | None:
 def tokens(attributes: Attributes) -> tuple[int | None, int | None]:
     """Return input and output tokens."""
     found = (first(attributes, *_INPUT_TOKENS), first(attributes, *_OUTPUT_TOKENS))
-    counts = [number if isinstance(number, int) and not isinstance(number, bool) else None for number in found]
-    return counts[0], counts[1]
+    return _whole(found[0]), _whole(found[1])
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number, None for anything else; some senders have no integers, or write them as text."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _GREATEST_DIGITS:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def cost(attributes: Attributes) -> Decimal | None:
@@ -94,55 +105,20 @@ def cost(attributes: Attributes) -> Decimal | None:
 
 
 def prompt_version(attributes: Attributes) -> tuple[str, int] | None:
-    """Return the prompt's name and version number, None unless both are there."""
+    """Return the prompt's name and version number, None when no version is named. Raises INVALID for a wrong one."""
     name, number = attributes.get(PROMPT_NAME), attributes.get(PROMPT_VERSION)
-    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) <= 7:
-        number = int(number)
-    if not isinstance(name, str) or not isinstance(number, int) or isinstance(number, bool):
+    if number is None:
         return None
-    return name, number
+    if not isinstance(name, str):
+        raise invalid(PROMPT_NAME, f"must be the name of the prompt that {PROMPT_VERSION} is a version of")
+    return name, check_number(PROMPT_VERSION, _whole(number) or 0)  # which no version has
 
 
-def messages(attributes: Attributes) -> list[dict[str, Any]]:
-    """Return the conversation that an llm span carries: what was sent, then what was answered."""
-    said = [*_listed(attributes.get("gen_ai.input.messages")), *_listed(attributes.get("gen_ai.output.messages"))]
-    return [message for item in said for message in _messages_of(item)]
-
-
-def _listed(value: Any) -> list[dict[str, Any]]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return []
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _messages_of(item: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one message of the conventions as ours; each tool's response is a message of its own."""
-    role = item.get("role")
-    if role not in {"system", "user", "assistant", "tool"}:
-        role = "assistant"
-    parts = [part for part in item.get("parts") or () if isinstance(part, dict)]
-    texts = [str(part["content"]) for part in parts if part.get("type") == "text" and part.get("content")]
-    calls = [part for part in parts if part.get("type") == "tool_call"]
-    answers = [part for part in parts if part.get("type") == "tool_call_response"]
-    found: list[dict[str, Any]] = []
-    if texts or calls or not answers:
-        said = {"role": role, "content": "\n".join(texts) or str(item.get("content") or "")}
-        found.append(said | ({"tool_calls": [_tool_call(call) for call in calls]} if calls else {}))
-    for part in answers:
-        response = part.get("response", part.get("result", ""))
-        text = response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
-        found.append({"role": "tool", "content": text, "tool_call_id": str(part.get("id") or "")[:255]})
-    return found
-
-
-def _tool_call(part: dict[str, Any]) -> dict[str, Any]:
-    arguments = part.get("arguments", {})
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return {
-        "id": str(part.get("id") or ""),
-        "type": "function",
-        "function": {"name": part.get("name"), "arguments": text},
-    }
+def success(attributes: Attributes) -> bool | None:
+    """Return whether the span says that its trace succeeded, None when it does not say. Raises INVALID."""
+    said = attributes.get(SUCCESS)
+    if said is None or isinstance(said, bool):
+        return said
+    if isinstance(said, str) and said.lower() in {"true", "false"}:
+        return said.lower() == "true"
+    raise invalid(SUCCESS, "must be a boolean")

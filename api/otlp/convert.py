@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from api.otlp import attributes as known
+from api.otlp import conversation
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.limits import check_call, check_size
 from redraft.domain.live.bounds import check_end, check_start, check_tokens, rounded_cost
@@ -34,23 +35,30 @@ _GREATEST_NANOSECONDS = 10**19
 
 @dataclass(slots=True)
 class _Step:
-    """A span, read."""
+    """A span, read. `warnings`: what it says of its version and of success that can't be read."""
 
     row: SpanRow
     attributes: dict[str, Any]
     service: str | None
     root: bool
     duration_us: int
+    used: tuple[str, int] | None = None
+    success: bool | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Export:
-    """What an export holds: an item a trace with how many spans it has, and what is wrong with the other spans."""
+    """What an export holds: an item a trace with how many spans it has, and what is wrong with the other spans.
+
+    `warnings`: what is wrong with spans that are recorded all the same.
+    """
 
     items: list[Item] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     rejected: int = 0
     complaints: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def read_spans(request: ExportTraceServiceRequest, settings: Settings) -> Export:
@@ -63,10 +71,12 @@ def read_spans(request: ExportTraceServiceRequest, settings: Settings) -> Export
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
                 try:
-                    steps[_trace_id(span)].append(_step(span, service, settings))
+                    steps[_trace_id(span)].append(step := _step(span, service, settings))
                 except RedraftError as error:
                     export.rejected += 1
                     export.complaints.append(f"span {span.span_id.hex() or '?'}: {error.message}")
+                    continue
+                export.warnings += [f"span {span.span_id.hex()}: {warning}" for warning in step.warnings]
     for trace_id, found in steps.items():
         if found:
             export.items.append(_item(trace_id, found, settings))
@@ -87,11 +97,8 @@ def _span_id(name: str, value: bytes) -> UUID:
 
 
 def _step(span: Span, service: Any, settings: Settings) -> _Step:
-    attributes = known.attributes_of(span.attributes)
-    for event in span.events:  # where some instrumentations put messages
-        attributes |= {
-            name: value for name, value in known.attributes_of(event.attributes).items() if name.startswith("gen_ai.")
-        }
+    events = ((event.name, known.attributes_of(event.attributes)) for event in span.events)
+    attributes = conversation.with_events(known.attributes_of(span.attributes), events)
     check_fit({"name": span.name, "attributes": attributes})
     check_size("attributes", attributes, settings.max_call_bytes)
     started_at = check_start("start_time_unix_nano", _moment("start_time_unix_nano", span.start_time_unix_nano))
@@ -114,7 +121,16 @@ def _step(span: Span, service: Any, settings: Settings) -> _Step:
     )
     duration = (span.end_time_unix_nano - span.start_time_unix_nano) // 1_000
     name = service[:255] if isinstance(service, str) else None
-    return _Step(row, attributes, name, not span.parent_span_id, min(duration, GREATEST_US))
+    step = _Step(row, attributes, name, not span.parent_span_id, min(duration, GREATEST_US))
+    try:
+        step.used = known.prompt_version(attributes)
+    except RedraftError as error:
+        step.warnings.append(error.message)
+    try:
+        step.success = known.success(attributes)
+    except RedraftError as error:
+        step.warnings.append(error.message)
+    return step
 
 
 def _moment(name: str, nanoseconds: int) -> datetime:
@@ -131,37 +147,50 @@ def _status(span: Span, attributes: dict[str, Any]) -> Literal["completed", "fai
 
 
 def _item(trace_id: UUID, steps: list[_Step], settings: Settings) -> Item:
+    """Return what the spans say, so that it comes to the same in whichever exports they come."""
     steps.sort(key=lambda step: (step.row.started_at, step.row.span_id))
-    root = next((step for step in steps if step.root), None)
-    said = _messages(trace_id, steps, settings)
-    document = with_text(_running(steps) if root is None else _finished(root), said, {})
-    report = Report(trace_id, document, "trace", said, {}, [step.row for step in steps])
+    finished = max(
+        (_finished(step) for step in steps if step.root), key=lambda documents: documents[0].rank(), default=None
+    )
+    document, *more = (_running(steps),) if finished is None else finished
+    said, text = _conversation(trace_id, steps, settings)
+    if text is not None:
+        more.append(text)
+    report = Report(trace_id, document, "trace", said, {}, [step.row for step in steps], more=tuple(more))
     used: dict[tuple[str, int], UUID | None] = {}
     for step in steps:
-        if (version := known.prompt_version(step.attributes)) is not None:
-            used.setdefault(version, step.row.span_id)
-    named = known.prompt_version(root.attributes) if root is not None else None
+        if step.used is not None:
+            used.setdefault(step.used, step.row.span_id)
+    named = next((step.used for step in steps if step.root), None)
     return Item(report, named or next(iter(used), None), used)
 
 
 def _running(steps: list[_Step]) -> Document:
-    ends = [step.row.ended_at for step in steps if step.row.ended_at is not None]
-    return Document("running", steps[0].row.started_at, max(ends), agent=_agent(steps[0]))
+    last = max(steps, key=_end)
+    return Document("running", last.row.started_at, last.row.ended_at, agent=_agent(last))
 
 
-def _finished(root: _Step) -> Document:
-    success, outcome = root.attributes.get(known.SUCCESS), root.attributes.get(known.OUTCOME)
-    if not isinstance(success, bool):  # a span that is not set to an error went well: few set it to OK
-        success = root.row.status == "completed"
-    return Document(
+def _finished(root: _Step) -> tuple[Document, ...]:
+    """Return what a root says, and below it the outcome that its status suggests where nobody ever says one."""
+    outcome = root.attributes.get(known.OUTCOME)
+    document = Document(
         status=root.row.status,
         started_at=root.row.started_at,
         ended_at=root.row.ended_at,
         agent=_agent(root),
         duration_us=root.duration_us,
-        success=success,
+        success=root.success,
         outcome=outcome[:255] if isinstance(outcome, str) and outcome else None,
     )
+    if root.attributes.get(known.SUCCESS) is not None:  # said, if perhaps not readable
+        return (document,)
+    went_well = root.row.status == "completed"  # a span that is not set to an error: few set it to OK
+    return document, _below(root, success=went_well)
+
+
+def _below(step: _Step, **said: Any) -> Document:
+    """Return a document that ranks below all that say how the trace ended, and among its like by the step's end."""
+    return Document("running", step.row.started_at, step.row.ended_at, **said)
 
 
 def _agent(step: _Step) -> str | None:
@@ -169,16 +198,23 @@ def _agent(step: _Step) -> str | None:
     return agent[:255] if isinstance(agent, str) and agent else step.service
 
 
-def _messages(trace_id: UUID, steps: list[_Step], settings: Settings) -> list[dict[str, Any]]:
+def _end(step: _Step) -> tuple[datetime, UUID]:
+    return step.row.ended_at or _EPOCH, step.row.span_id
+
+
+def _conversation(
+    trace_id: UUID, steps: list[_Step], settings: Settings
+) -> tuple[list[dict[str, Any]], Document | None]:
     """Return the conversation of the llm call that ended last: it was sent all that was said before."""
-    for step in sorted(steps, key=lambda step: (step.row.ended_at or _EPOCH, step.row.span_id), reverse=True):
-        said = known.messages(step.attributes)
+    for step in sorted(steps, key=_end, reverse=True):
+        said = conversation.messages(step.attributes)
         if not said:
             continue
         said = [{**message, "id": str(derived_id("message", trace_id, at))} for at, message in enumerate(said)]
         try:
+            check_fit(said)  # the JSON in an attribute may spell what the attribute itself may not hold
             check_call(said, {}, settings)
-        except RedraftError:  # too long for a call; the span has it
-            return []
-        return said
-    return []
+        except RedraftError:  # or too long for a call; the span has it
+            continue
+        return said, with_text(_below(step), said, {})
+    return [], None

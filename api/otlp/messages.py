@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import zlib
-from collections.abc import Iterator
-from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
@@ -19,22 +15,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.errors.otlp import PROTOBUF, speaks_protobuf
+from api.otlp.json_export import read_json
 from redraft.domain.errors import Kind, RedraftError, invalid
 from redraft.domain.strict_json import parse_batch
 
 _JSON = "application/json"
-_GZIP = 16 + zlib.MAX_WBITS
-# OTLP/JSON writes these ids in hexadecimal, where protobuf's own JSON has base64.
-_HEXADECIMAL = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
+_WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
-async def read_export(request: Request, greatest: int) -> ExportTraceServiceRequest:
-    """Return what was sent. Raises INVALID for what can't be read, TOO_LARGE when it is too large unpacked."""
+async def read_export(request: Request, greatest: int) -> tuple[ExportTraceServiceRequest, list[str]]:
+    """Return what was sent, and of each span of it that can't be read what is wrong with it.
+
+    Raises INVALID for what can't be read as a whole, TOO_LARGE when it is too large unpacked.
+    """
     body = unpacked(await request.body(), request.headers.get("content-encoding", "identity"), greatest)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == PROTOBUF:
         try:
-            return ExportTraceServiceRequest.FromString(body)
+            return ExportTraceServiceRequest.FromString(body), []
         except DecodeError as error:
             raise invalid("body", "is no ExportTraceServiceRequest in protobuf") from error
     if media_type != _JSON:
@@ -42,14 +40,7 @@ async def read_export(request: Request, greatest: int) -> ExportTraceServiceRequ
     value, _ = parse_batch(body)
     if not isinstance(value, dict):
         raise invalid("body", 'must be an object such as {"resourceSpans": […]}')
-    for part in _with_ids(value):
-        for name in _HEXADECIMAL:
-            if name in part:
-                part[name] = _base64(name, part[name])
-    try:
-        return json_format.ParseDict(value, ExportTraceServiceRequest(), ignore_unknown_fields=True)
-    except (json_format.ParseError, UnicodeError, ValueError) as error:
-        raise invalid("body", f"is no ExportTraceServiceRequest: {error}"[:500]) from error
+    return read_json(value)
 
 
 def unpacked(body: bytes, encoding: str, greatest: int) -> bytes:
@@ -57,12 +48,12 @@ def unpacked(body: bytes, encoding: str, greatest: int) -> bytes:
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
         return body
-    if encoding != "gzip":
-        raise invalid("Content-Encoding", "must be gzip or identity")
+    if encoding not in _WINDOWS:
+        raise invalid("Content-Encoding", "must be gzip, deflate or identity")
     parts, left, size = list[bytes](), body, 0
     try:
         while left:  # a gzip file may have several members
-            member = zlib.decompressobj(_GZIP)
+            member = zlib.decompressobj(_WINDOWS[encoding])
             part = member.decompress(left, greatest + 1 - size)
             size += len(part)
             parts.append(part)
@@ -71,34 +62,11 @@ def unpacked(body: bytes, encoding: str, greatest: int) -> bytes:
                     Kind.TOO_LARGE, "BODY_TOO_LARGE", f"the body is too large unpacked; at most {greatest:,} bytes"
                 )
             if not member.eof:
-                raise invalid("body", "is cut off: its gzip data has no end")
+                raise invalid("body", f"is cut off: its {encoding} data has no end")
             left = member.unused_data
     except zlib.error as error:
-        raise invalid("body", "is no gzip data, as Content-Encoding says") from error
+        raise invalid("body", f"is no {encoding} data, as Content-Encoding says") from error
     return b"".join(parts)
-
-
-def _with_ids(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the spans of an export and their links, whatever is malformed left out."""
-    for resource in _objects(value, "resourceSpans", "resource_spans"):
-        for scope in _objects(resource, "scopeSpans", "scope_spans"):
-            for span in _objects(scope, "spans"):
-                yield span
-                yield from _objects(span, "links")
-
-
-def _objects(value: dict[str, Any], *names: str) -> Iterator[dict[str, Any]]:
-    for name in names:
-        found = value.get(name)
-        if isinstance(found, list):
-            yield from (item for item in found if isinstance(item, dict))
-
-
-def _base64(name: str, value: Any) -> str:
-    try:
-        return base64.b64encode(binascii.unhexlify(value)).decode()
-    except (ValueError, TypeError) as error:
-        raise invalid(name, "must be hexadecimal digits") from error
 
 
 def answer(request: Request, rejected: int, message: str) -> Response:

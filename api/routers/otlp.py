@@ -38,11 +38,12 @@ _BODY = {
 )
 async def export_spans(request: Request, principal: Writer, session: TenantSession, state: State) -> Response:
     """Record spans as OpenTelemetry's exporters send them. Those that can't be recorded are counted and named."""
-    export = read_spans(await read_export(request, state.settings.max_batch_bytes), state.settings)
+    sent, unread = await read_export(request, state.settings.max_batch_bytes)
+    export = read_spans(sent, state.settings)
     days = await trace_days_of(session, principal.customer_id, state.settings.trace_days)
     recorded = await record_items(session, principal.customer_id, export.items, days, versions_may_miss=True)
-    rejected = export.rejected + sum(export.sizes[at] for at in recorded.errors)
-    complaints = [*export.complaints, *recorded.errors.values(), *recorded.warnings]
+    rejected = len(unread) + export.rejected + sum(export.sizes[at] for at in recorded.errors)
+    complaints = [*unread, *export.complaints, *recorded.errors.values(), *export.warnings, *recorded.warnings]
     shown = "; ".join(complaints[:GREATEST_COMPLAINTS])
     more = len(complaints) - GREATEST_COMPLAINTS
     return answer(request, rejected, shown if more <= 0 else f"{shown}; and {more} more")

@@ -57,7 +57,7 @@ def test_order_grouping_and_repetition_do_not_matter(found: list[Document], chan
 @given(st.lists(documents(), min_size=1, max_size=7))
 def test_what_is_kept_is_bounded_and_can_be_written_down(found: list[Document]) -> None:
     merged = merge(found)
-    assert len(merged.parts) <= 9
+    assert len(merged.parts) <= 10
     assert [Document.from_json(part.as_json()) for part in merged.parts] == list(merged.parts)
 
 
@@ -87,6 +87,11 @@ def test_what_the_best_does_not_say_comes_from_the_best_that_does() -> None:
 def test_a_word_for_the_outcome_is_kept_where_nobody_says_success() -> None:
     later = Document("completed", START, START + timedelta(hours=3))
     assert merge([later, Document("completed", START, outcome="won")]).whole.outcome == "won"
+
+
+def test_a_word_for_the_outcome_outlives_a_report_that_has_none() -> None:
+    said = Document("completed", START, outcome="booked")
+    assert merge([said, Document("completed", START, success=True)]).whole.outcome == "booked"
 
 
 def test_the_outcome_is_the_reported_one_else_that_of_the_status() -> None:

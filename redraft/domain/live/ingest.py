@@ -64,7 +64,11 @@ _SPANS = text("select * from spans where customer_id = :customer and trace_id = 
 
 @dataclass(slots=True)
 class Report:
-    """One report of a trace: its numbers, its text, its steps, and further versions it used (with a span)."""
+    """One report of a trace: its numbers, its text, its steps, and further versions it used (with a span).
+
+    `more`: further documents of the same trace, which say what ranks otherwise than `document`. At most one of all has
+    a text, that of `messages` and `metadata`.
+    """
 
     trace_id: UUID
     document: Document
@@ -73,6 +77,7 @@ class Report:
     metadata: dict[str, Any] = field(default_factory=dict)
     spans: Sequence[SpanRow] = ()
     usages: dict[UUID, UUID | None] = field(default_factory=dict)
+    more: tuple[Document, ...] = ()
 
 
 @dataclass(slots=True)
@@ -123,19 +128,20 @@ class _State:
         return whole
 
     def _take_document(self, report: Report) -> bool:
-        document = report.document
+        told = [report.document, *report.more]
         if self.erased:
-            document = replace(document, text=None)
+            told = [replace(document, text=None) for document in told]
         if self.merged is None:
             self.kind = report.kind
-            self.merged = Merged(document, (document,))
+            self.merged = merge(told)
         else:
-            merged = merge((*self.merged.parts, document))
+            merged = merge((*self.merged.parts, *told))
             if merged == self.merged:
                 return False
             self.merged = merged
-        if document.text is not None and self.merged.whole.text == document.text:
-            self.text = Text(report.messages, report.metadata, len(report.messages), document.text)
+        digest = next((document.text for document in told if document.text is not None), None)
+        if digest is not None and self.merged.whole.text == digest:
+            self.text = Text(report.messages, report.metadata, len(report.messages), digest)
         self.changed = True
         return True
 

@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from api.otlp.conversation import messages, with_events
 from redraft.settings import MIB
 from tests.api.agentvista.caller import Agent, a_trace
 from tests.support.customers import CustomerFixture
@@ -165,12 +166,99 @@ async def test_an_unknown_version_is_a_warning_and_the_span_is_kept(agent: Agent
     assert (await agent.trace(str(trace_id)))["prompts"] == []
 
 
+async def test_a_version_or_a_success_that_can_not_be_read_is_a_warning(agent: Agent) -> None:
+    await agent.version("warned", 2)
+    for said, linked, success, says in (
+        ({"gen_ai__prompt__name": "warned", "redraft__prompt__version": 2.0}, True, True, ""),
+        ({"gen_ai__prompt__name": "warned", "redraft__prompt__version": "v2"}, False, True, "redraft.prompt.version: "),
+        ({"gen_ai__prompt__name": "warned", "redraft__prompt__version": 10**18}, False, True, "from 1 to 1,000,000"),
+        ({"redraft__prompt__version": 2}, False, True, "gen_ai.prompt.name: must be"),
+        ({"redraft__success": "False"}, False, False, ""),
+        ({"redraft__success": "no"}, False, None, "redraft.success: must be a boolean"),
+    ):
+        trace_id = uuid4()
+        partial = (await send(agent, a_span(trace_id.bytes, said=said))).partial_success
+        assert (partial.rejected_spans, says in partial.error_message) == (0, True), partial
+        found = await agent.trace(str(trace_id))
+        assert (bool(found["prompts"]), found["success"], bool(says)) == (linked, success, bool(partial.error_message))
+
+
+HI = [("user", "Hi"), ("assistant", "Hello")]
+
+
+@pytest.mark.parametrize(
+    ("said", "events"),
+    [
+        ({"gen_ai.prompt": '[{"role": "user", "content": "Hi"}]', "gen_ai.completion": "Hello"}, []),
+        ({"gen_ai.prompt.0.content": "Hi", "gen_ai.completion.0.content": "Hello"}, []),
+        ({}, [("gen_ai.user.message", {"content": "Hi"}), ("gen_ai.choice", {"message": "Hello"})]),
+        (
+            {},
+            [
+                ("gen_ai.user.message", {"gen_ai.event.content": '{"role": "user", "content": "Hi"}'}),
+                ("gen_ai.choice", {"gen_ai.event.content": '{"message": {"content": "Hello"}}'}),
+            ],
+        ),
+        (
+            {"gen_ai.output.messages": '[{"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}]'},
+            [("gen_ai.content.prompt", {"gen_ai.prompt": "Hi"})],
+        ),
+    ],
+)
+def test_the_conversation_is_read_in_the_words_of_earlier_conventions(
+    said: dict[str, Any], events: list[tuple[str, dict[str, Any]]]
+) -> None:
+    found = messages(with_events(said, events))
+    assert [(message["role"], message["content"]) for message in found] == HI
+
+
+def test_tools_that_were_called_and_answered_are_read_in_both_ways_to_write_them() -> None:
+    called = {"id": "c", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+    asked = [
+        {"role": "assistant", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "c", "content": "found"},
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "c", "name": "find", "arguments": "{}"}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c", "response": "found"}]},
+    ]
+    found = messages({"gen_ai.input.messages": json.dumps(asked)})
+    assert found == 2 * [
+        {"role": "assistant", "content": "", "tool_calls": [called]},
+        {"role": "tool", "content": "found", "tool_call_id": "c"},
+    ]
+
+
+async def test_a_conversation_that_can_not_be_stored_is_left_out_and_its_span_kept(agent: Agent) -> None:
+    for content in ("a\x00b", "\ud800", "x" * 40_000):
+        trace_id = uuid4()
+        asked = json.dumps([{"role": "user", "parts": [{"type": "text", "content": content}]}])
+        assert not (await send(agent, a_span(trace_id.bytes, said={"gen_ai__input__messages": asked}))).ByteSize()
+        assert (await agent.trace(str(trace_id)))["messages"] == []
+
+
+async def test_spans_come_to_the_same_in_whichever_exports_they_come(agent: Agent, database_url: str) -> None:
+    def spans(trace_id: bytes) -> list[Span]:
+        said = [{"gen_ai__prompt": f"asked {number}"} for number in range(5)]
+        return [a_span(trace_id, number, 1 if number > 2 else 0, said=said[number]) for number in (1, 2, 3, 4)]
+
+    found = []
+    for grouping in ([0, 1, 2, 3],), ([3], [2], [1], [0]), ([2], [0, 3], [1]), ([1, 2], [3], [0]):
+        trace_id = uuid4()
+        for group in grouping:
+            await send(agent, *(spans(trace_id.bytes)[at] for at in group))
+        trace = await agent.trace(str(trace_id))
+        assert [message["content"] for message in trace["messages"]] == ["asked 4"]
+        found.append({name: trace[name] for name in ("started_at", "ended_at", "duration_ms", "status", "success")})
+    assert found == [found[0]] * 4
+    assert broken_figures(database_url) == {}
+
+
 async def test_errors_are_a_status_in_the_encoding_of_the_request(agent: Agent, api: httpx.AsyncClient) -> None:
     headers = {**agent.headers, **PROTOBUF}
     for content, extra, code, says in (
         (b"\xff\xff", {}, 400, "body: is no ExportTraceServiceRequest"),
         (b"nothing packed", {"Content-Encoding": "gzip"}, 400, "body: is no gzip data"),
         (gzip.compress(b"x" * 100)[:-9], {"Content-Encoding": "gzip"}, 400, "body: is cut off"),
+        (b"nothing", {"Content-Encoding": "deflate"}, 400, "body: is no deflate data"),
         (b"", {"Content-Encoding": "br"}, 400, "Content-Encoding: "),
         (gzip.compress(bytes(11 * MIB)), {"Content-Encoding": "gzip"}, 413, "too large unpacked"),
         (b"x" * (10 * MIB + 1), {}, 413, "too large"),
@@ -187,9 +275,22 @@ async def test_errors_are_a_status_in_the_encoding_of_the_request(agent: Agent, 
         answer = await api.post(PATH, content=content, headers={**agent.headers, "Content-Type": kind})
         assert (answer.status_code, answer.json()["code"]) == (400, 3)
         assert answer.json()["message"] == answer.json()["detail"]
-    spans = {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}
-    answer = await api.post(PATH, json=spans, headers=agent.headers)
-    assert answer.json()["message"] == "traceId: must be hexadecimal digits"
+
+
+async def test_a_span_in_json_that_can_not_be_read_keeps_none_of_the_others_out(agent: Agent) -> None:
+    trace_id = uuid4()
+    good = {"traceId": trace_id.hex, "spanId": "0000000000000009", "name": "x"}
+    good |= {"startTimeUnixNano": str(START), "endTimeUnixNano": str(START)}
+    for wrong, says in (
+        ({"traceId": "xyz"}, "span 09: traceId: must be hexadecimal digits"),
+        ({"startTimeUnixNano": "soon"}, "span 09: span: is no Span: Failed to parse startTimeUnixNano"),
+        ({"links": [7]}, "span 09: spans: must be objects"),
+    ):
+        export = {"resourceSpans": [{"scopeSpans": [{"spans": [{**good, "spanId": "09", **wrong}, good]}]}]}
+        answer = await agent.http.post(PATH, json=export, headers=agent.headers)
+        partial = answer.json()["partialSuccess"]
+        assert (partial["rejectedSpans"], partial["errorMessage"][: len(says)]) == ("1", says)
+    assert [span["trace_id"] for span in (await agent.trace(str(trace_id)))["spans"]] == [str(trace_id)]
 
 
 async def test_the_batch_and_otlp_are_the_same_traces(agent: Agent) -> None:
@@ -198,6 +299,24 @@ async def test_the_batch_and_otlp_are_the_same_traces(agent: Agent) -> None:
     await agent.batch(a_trace(trace_id=str(trace_id), success=False))
     found = await agent.trace(str(trace_id))
     assert (found["status"], found["success"], len(found["spans"])) == ("completed", False, 1)
+
+
+@pytest.mark.parametrize("root_first", [True, False])
+async def test_an_outcome_that_somebody_says_beats_what_the_roots_status_suggests(
+    agent: Agent, root_first: bool, database_url: str
+) -> None:
+    await agent.version("late", 1)
+    trace_id = uuid4()
+    root = a_span(trace_id.bytes, said={"gen_ai__prompt__name": "late", "redraft__prompt__version": 1})
+    if root_first:
+        await send(agent, root)
+        assert (await agent.compare("late"))[1]["success_rate"] == 1.0
+    await agent.batch(a_trace(trace_id=str(trace_id), success=False, ended_at=None))
+    if not root_first:
+        await send(agent, root)
+    assert (await agent.compare("late"))[1]["success_rate"] == 0.0
+    assert (await agent.trace(str(trace_id)))["duration_ms"] == 1000.0
+    assert broken_figures(database_url) == {}
 
 
 async def test_the_example_of_the_docs_runs(app: FastAPI, customer: CustomerFixture) -> None:
