@@ -32,7 +32,14 @@ from redraft.embedded.temporal import Temporal
 ATTEMPTS = 3
 # What is written reaches the operating system at once, so `kill -9` of the server loses nothing; only a
 # crash of the machine would, which no test survives.
-FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "autovacuum_naptime": "10s"}
+FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "autovacuum_naptime": "10s",
+    # A connection attempt that was cancelled half-way holds up DROP DATABASE for as long as it may take to log in.
+    "authentication_timeout": "10s",
+}
 
 
 class PostgresServer:
