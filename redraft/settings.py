@@ -171,7 +171,7 @@ class Settings(BaseSettings):
     build_id: str | None = Field(default=None, description="Build of this worker; set = worker versioning is on.")
     relay_interval_s: float = Field(default=0.5, gt=0, description="Seconds between looks into the outbox.")
     reconcile_interval_s: float = Field(default=15.0, gt=0, description="Seconds between reconciliations.")
-    retention_interval_s: float = Field(default=3_600.0, gt=0, description="Seconds between deletions of old records.")
+    retention_interval_s: float = Field(default=300.0, gt=0, description="Seconds between deletions of old records.")
     graceful_shutdown_s: float = Field(default=60.0, ge=0, description="Seconds a worker may take to finish.")
     metrics_port: int | None = Field(default=None, description="Port of this process's Prometheus metrics.")
     metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics listen on.")

@@ -104,10 +104,16 @@ def cost(attributes: Attributes) -> Decimal | None:
         return None
 
 
-def prompt_version(attributes: Attributes) -> tuple[str, int] | None:
-    """Return the prompt's name and version number, None when no version is named. Raises INVALID for a wrong one."""
-    name, number = attributes.get(PROMPT_NAME), attributes.get(PROMPT_VERSION)
-    if number is None:
+def prompt_version(attributes: Attributes, resource: Attributes) -> tuple[str, int] | None:
+    """Return the prompt's name and version number that a span names, or its resource for all spans; None for neither.
+
+    Raises INVALID when it names a version that none can have, or none's.
+    """
+    own = attributes.get(PROMPT_VERSION) is not None
+    nearest, other = (attributes, resource) if own else (resource, attributes)
+    number = nearest.get(PROMPT_VERSION)
+    name = first(nearest, PROMPT_NAME) or first(other, PROMPT_NAME)
+    if number is None or (name is None and not own):
         return None
     if not isinstance(name, str):
         raise invalid(PROMPT_NAME, f"must be the name of the prompt that {PROMPT_VERSION} is a version of")

@@ -67,11 +67,10 @@ def read_spans(request: ExportTraceServiceRequest, settings: Settings) -> Export
     steps: dict[UUID, list[_Step]] = defaultdict(list)
     for resource_spans in request.resource_spans:
         resource = known.attributes_of(resource_spans.resource.attributes)
-        service = known.first(resource, known.SERVICE)
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
                 try:
-                    steps[_trace_id(span)].append(step := _step(span, service, settings))
+                    steps[_trace_id(span)].append(step := _step(span, resource, settings))
                 except RedraftError as error:
                     export.rejected += 1
                     export.complaints.append(f"span {span.span_id.hex() or '?'}: {error.message}")
@@ -96,10 +95,10 @@ def _span_id(name: str, value: bytes) -> UUID:
     return UUID(bytes=bytes(8) + value)
 
 
-def _step(span: Span, service: Any, settings: Settings) -> _Step:
+def _step(span: Span, resource: dict[str, Any], settings: Settings) -> _Step:
     events = ((event.name, known.attributes_of(event.attributes)) for event in span.events)
     attributes = conversation.with_events(known.attributes_of(span.attributes), events)
-    check_fit({"name": span.name, "attributes": attributes})
+    check_fit({"name": span.name, "attributes": attributes, "resource": resource})
     check_size("attributes", attributes, settings.max_call_bytes)
     started_at = check_start("start_time_unix_nano", _moment("start_time_unix_nano", span.start_time_unix_nano))
     ended_at = check_end("end_time_unix_nano", started_at, _moment("end_time_unix_nano", span.end_time_unix_nano))
@@ -120,17 +119,23 @@ def _step(span: Span, service: Any, settings: Settings) -> _Step:
         attributes=attributes,
     )
     duration = (span.end_time_unix_nano - span.start_time_unix_nano) // 1_000
+    service = known.first(resource, known.SERVICE)
     name = service[:255] if isinstance(service, str) else None
     step = _Step(row, attributes, name, not span.parent_span_id, min(duration, GREATEST_US))
-    try:
-        step.used = known.prompt_version(attributes)
-    except RedraftError as error:
-        step.warnings.append(error.message)
-    try:
-        step.success = known.success(attributes)
-    except RedraftError as error:
-        step.warnings.append(error.message)
+    _read_ours(step, resource)
     return step
+
+
+def _read_ours(step: _Step, resource: dict[str, Any]) -> None:
+    """Read what is Redraft's own of a span: its prompt version, and whether the trace succeeded."""
+    try:
+        step.used = known.prompt_version(step.attributes, resource)
+    except RedraftError as error:
+        step.warnings.append(error.message)
+    try:
+        step.success = known.success(step.attributes)
+    except RedraftError as error:
+        step.warnings.append(error.message)
 
 
 def _moment(name: str, nanoseconds: int) -> datetime:

@@ -183,6 +183,33 @@ async def test_a_version_or_a_success_that_can_not_be_read_is_a_warning(agent: A
         assert (bool(found["prompts"]), found["success"], bool(says)) == (linked, success, bool(partial.error_message))
 
 
+async def test_the_resource_names_the_version_for_spans_that_name_none(agent: Agent) -> None:
+    await agent.version("shared", 1)
+    await agent.version("shared", 2)
+    for said, linked in (
+        ({}, [("shared", 2)]),
+        ({"redraft__prompt__version": 1}, [("shared", 1)]),
+        ({"gen_ai__prompt__name": "foreign"}, [("shared", 2)]),
+        ({"gen_ai__prompt__name": "foreign", "redraft__prompt__version": 1}, []),
+    ):
+        trace_id = uuid4()
+        export = an_export(a_span(trace_id.bytes, said=said))
+        named = attributes(gen_ai__prompt__name="shared", redraft__prompt__version="2")
+        export.resource_spans[0].resource.attributes.extend(named)
+        headers = {**agent.headers, **PROTOBUF}
+        assert (await agent.http.post(PATH, content=export.SerializeToString(), headers=headers)).status_code == 200
+        prompts = (await agent.trace(str(trace_id)))["prompts"]
+        assert [(used["prompt_name"], used["prompt_version"]) for used in prompts] == linked
+
+
+async def test_a_resource_that_can_not_be_stored_rejects_its_spans(agent: Agent) -> None:
+    export = an_export(a_span(uuid4().bytes))
+    export.resource_spans[0].resource.attributes.extend(attributes(gen_ai__prompt__name="a\x00b"))
+    answer = await agent.http.post(PATH, content=export.SerializeToString(), headers={**agent.headers, **PROTOBUF})
+    partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (partial.rejected_spans, "resource.gen_ai.prompt.name: text must not" in partial.error_message) == (1, True)
+
+
 HI = [("user", "Hi"), ("assistant", "Hello")]
 
 
