@@ -15,19 +15,25 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from redraft.domain.errors import RedraftError, invalid
+from redraft.domain.strict_json import check_fit
 
 _Message = TypeVar("_Message", bound=Message)
 _HEXADECIMAL = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
 
 
-def read_json(value: dict[str, Any]) -> tuple[ExportTraceServiceRequest, list[str]]:
-    """Return an export, and what is wrong with each span that can't be read. Raises INVALID for any other fault."""
+def read_json(value: dict[str, Any], *, suspect: bool) -> tuple[ExportTraceServiceRequest, list[str]]:
+    """Return an export, and what is wrong with each span that can't be read. Raises INVALID for any other fault.
+
+    `suspect`: the value may hold text or numbers that neither protobuf nor the database can.
+    """
     taken = [
         (at, within, scope.pop("spans"))
         for at, resource in enumerate(_listed(value, "resourceSpans", "resource_spans"))
         for within, scope in enumerate(_listed(resource, "scopeSpans", "scope_spans"))
         if _listed(scope, "spans")
     ]
+    if suspect:
+        check_fit(value)
     request = _parsed("body", value, ExportTraceServiceRequest())
     complaints = list[str]()
     for at, within, spans in taken:
@@ -35,6 +41,8 @@ def read_json(value: dict[str, Any]) -> tuple[ExportTraceServiceRequest, list[st
         for span in spans:
             name = _name(span)
             try:
+                if suspect:
+                    check_fit(span)
                 into.append(_span(span))
             except RedraftError as error:
                 complaints.append(f"span {name}: {error.message}")
@@ -54,7 +62,7 @@ def _span(value: Any) -> Span:
 def _parsed(field: str, value: dict[str, Any], into: _Message) -> _Message:
     try:
         return json_format.ParseDict(value, into, ignore_unknown_fields=True)
-    except (json_format.ParseError, UnicodeError, ValueError) as error:
+    except (json_format.ParseError, ValueError, TypeError) as error:
         raise invalid(field, f"is no {into.DESCRIPTOR.name}: {error}"[:500]) from error
 
 

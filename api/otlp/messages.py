@@ -37,10 +37,10 @@ async def read_export(request: Request, greatest: int) -> tuple[ExportTraceServi
             raise invalid("body", "is no ExportTraceServiceRequest in protobuf") from error
     if media_type != _JSON:
         raise invalid("Content-Type", f"must be {PROTOBUF} or {_JSON}")
-    value, _ = parse_batch(body)
+    value, suspect = parse_batch(body)
     if not isinstance(value, dict):
         raise invalid("body", 'must be an object such as {"resourceSpans": […]}')
-    return read_json(value)
+    return read_json(value, suspect=suspect)
 
 
 def unpacked(body: bytes, encoding: str, greatest: int) -> bytes:

@@ -297,6 +297,7 @@ async def test_errors_are_a_status_in_the_encoding_of_the_request(agent: Agent, 
     for content, kind in (
         (b'{"resourceSpans": 7}', "application/json"),
         (b"[]", "application/json"),
+        (b'{"resourceSpans": [{"resource": "\\ud800"}]}', "application/json"),
         (b"", "text/plain"),
     ):
         answer = await api.post(PATH, content=content, headers={**agent.headers, "Content-Type": kind})
@@ -312,9 +313,13 @@ async def test_a_span_in_json_that_can_not_be_read_keeps_none_of_the_others_out(
         ({"traceId": "xyz"}, "span 09: traceId: must be hexadecimal digits"),
         ({"startTimeUnixNano": "soon"}, "span 09: span: is no Span: Failed to parse startTimeUnixNano"),
         ({"links": [7]}, "span 09: spans: must be objects"),
+        ({"name": "\ud800"}, "span 09: name: text must not contain half of a surrogate pair"),
+        ({"status": "\udfff"}, "span 09: status: text must not contain half of a surrogate pair"),
+        ({"kind": float("inf")}, "span 09: kind: must be a finite number"),
     ):
         export = {"resourceSpans": [{"scopeSpans": [{"spans": [{**good, "spanId": "09", **wrong}, good]}]}]}
-        answer = await agent.http.post(PATH, json=export, headers=agent.headers)
+        headers = {**agent.headers, "Content-Type": "application/json"}
+        answer = await agent.http.post(PATH, content=json.dumps(export), headers=headers)
         partial = answer.json()["partialSuccess"]
         assert (partial["rejectedSpans"], partial["errorMessage"][: len(says)]) == ("1", says)
     assert [span["trace_id"] for span in (await agent.trace(str(trace_id)))["spans"]] == [str(trace_id)]
