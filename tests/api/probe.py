@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlmodel import select
@@ -56,8 +57,18 @@ class Probe:
             raise self.raises.pop(0)
 
 
-def probe_router(prefix: str, probe: Probe) -> Router:
-    """Return routes for every kind of access below `prefix`."""
+def probe_of(request: Request) -> Probe:
+    """Return the probe of the application that a request came to."""
+    probe: Probe = request.app.state.probe
+    return probe
+
+
+Probed = Annotated[Probe, Depends(probe_of)]
+
+
+@cache
+def probe_router(prefix: str) -> Router:
+    """Return routes for every kind of access below `prefix`; making routes is slow, so they are made once."""
     router = Router(prefix=prefix)
 
     @router.get("")
@@ -71,14 +82,16 @@ def probe_router(prefix: str, probe: Probe) -> Router:
         raise RedraftError(Kind.NOT_FOUND, "NOT_FOUND", "probe not found")
 
     @router.post("", status_code=201)
-    async def make(body: Work, caller: Writer, session: TenantSession, record_id: NewId) -> dict[str, Any]:
+    async def make(
+        body: Work, caller: Writer, session: TenantSession, record_id: NewId, probe: Probed
+    ) -> dict[str, Any]:
         draft = PromptDraft(name=body.name, text="Be kind.", id=record_id)
         await create_prompt(session, caller.customer_id, draft, caller.actor)
         await probe.run(record_id)
         return {"id": str(record_id)}
 
     @router.post("/outside", status_code=202)
-    async def make_outside(body: Work, caller: Writer, record_id: NewId) -> dict[str, Any]:
+    async def make_outside(body: Work, caller: Writer, record_id: NewId, probe: Probed) -> dict[str, Any]:
         await probe.run(record_id)
         return {"id": str(record_id)}
 
@@ -92,8 +105,9 @@ def probe_router(prefix: str, probe: Probe) -> Router:
 def probe_app(settings: Settings, probe: Probe) -> FastAPI:
     """Return the application with the probe in all four dialects."""
     app = create_app(settings)
+    app.state.probe = probe
     for prefix in PROBES:
-        app.router.routes.extend(probe_router(prefix, probe).routes)
+        app.router.routes.extend(probe_router(prefix).routes)
     return app
 
 

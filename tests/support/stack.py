@@ -112,11 +112,20 @@ def postgres_server(folder: Path | None = None) -> Iterator[PostgresServer]:
             child = _started(postgres.child(), home / "postgres.log", last=attempt == ATTEMPTS - 1)
             if child is None:
                 continue
+            _make_logins_cheap(postgres)
             try:
                 yield PostgresServer(postgres, child)
             finally:
                 child.stop()
             return
+
+
+def _make_logins_cheap(postgres: Postgres) -> None:
+    """Store the password with one round of hashing: every connection of every test costs as many as were stored."""
+    with postgres.connect("postgres") as connection:
+        connection.execute("SET scram_iterations = 1")
+        user = sql.Identifier(connection.info.user)
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(user, sql.Literal(connection.info.password)))
 
 
 @contextmanager
