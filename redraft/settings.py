@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(default=10, ge=1, description="Connections per process.")
     database_pool_wait_s: float = Field(
-        default=5.0, gt=0, description="How long a transaction waits for one of them before it is refused."
+        default=15.0, gt=0, description="How long a transaction waits for one of them before it is refused."
     )
     public_temporal_ui: str = Field(
         default="http://127.0.0.1:8233", description="Address of the Temporal Web UI, as people reach it."
