@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
+from starlette.routing import Route
 from temporalio.client import Client
 
 from api import errors, openapi
 from api.middleware.requests import RequestMiddleware
 from api.middleware.telemetry import TelemetryMiddleware
 from api.routers import ROUTERS
+from api.routing import slash_or_none
 from api.state import AppState
 from api.temporal import TemporalGateway
 from console import application as console
@@ -72,6 +74,9 @@ def create_app(settings: Settings | None = None, client: Client | None = None) -
         redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,
     )
+    for route in app.router.routes:  # FastAPI's own: the OpenAPI document and its pages
+        if isinstance(route, Route):
+            slash_or_none(route)
     app.add_middleware(TelemetryMiddleware)
     app.add_middleware(RequestMiddleware)
     errors.install(app, page=error_page)

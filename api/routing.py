@@ -17,6 +17,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
 
 from api.bodies import greatest_body, read_body
 from api.call import Call, call_of
@@ -43,13 +44,17 @@ class StrictRequest(Request):
         return parse_json(await self.body())
 
 
+def slash_or_none(route: StarletteRoute) -> None:
+    """Let a route be met with and without a trailing slash, without a redirect."""
+    route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$").rstrip("/") + "/?$")
+
+
 class Route(APIRoute):
     """A route that authenticates, opens the transaction its endpoint asks for, and commits it before answering."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # With and without a trailing slash, without a redirect.
-        self.path_regex = re.compile(self.path_regex.pattern.removesuffix("$").rstrip("/") + "/?$")
+        slash_or_none(self)
 
     @property
     def access(self) -> Scope | None:
@@ -118,8 +123,9 @@ def _calls(dependant: Dependant) -> list[Any]:
 
 
 def _refuse_nul(request: Request) -> None:
-    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
-        raise invalid("query", "must not contain NUL characters")
+    for place, there in (("path", "\x00" in request.scope["path"]), ("query", b"%00" in request.scope["query_string"])):
+        if there:
+            raise invalid(place, "must not contain NUL characters")
 
 
 async def _buffer_body(request: StrictRequest) -> None:

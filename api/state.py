@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 
+from api.openings import Openings
 from api.temporal import TemporalGateway
 from redraft.domain.entering import Gate
 from redraft.domain.rates import RateLimiter
@@ -27,6 +28,7 @@ class AppState:
     requests: RateLimiter
     logins: RateLimiter
     vault: Vault
+    openings: Openings = field(default_factory=Openings)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server stops: streams end then, because the server waits for whatever is open."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -12,6 +13,7 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import LoggingConfig, LoggingFormat, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RetryConfig, RPCError
 
 from redraft.settings import Settings
@@ -37,6 +39,13 @@ def interceptors() -> list[Interceptor]:
     return [TracingInterceptor()] if tracing_wanted() else []
 
 
+@cache
+def core_runtime() -> Runtime:
+    """Return this process's runtime of Temporal's library. What it has to say is JSON too, a line each on stdout."""
+    told = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), format=LoggingFormat.JSON)
+    return Runtime(telemetry=TelemetryConfig(logging=told))
+
+
 async def connect(settings: Settings, *, lazy: bool = False, **overrides: Any) -> Client:
     """Return a client for TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, … (temporalio.envconfig).
 
@@ -45,7 +54,7 @@ async def connect(settings: Settings, *, lazy: bool = False, **overrides: Any) -
     """
     config: dict[str, Any] = {"target_host": "localhost:7233", **ClientConfig.load_client_connect_config()}
     return await Client.connect(
-        **{**config, **overrides},
+        **{"runtime": core_runtime(), **config, **overrides},
         data_converter=data_converter(settings),
         interceptors=interceptors(),
         retry_config=RetryConfig(max_elapsed_time_millis=3_000),

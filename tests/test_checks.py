@@ -156,7 +156,11 @@ def test_informing_checks_do_not_block() -> None:
     assert not named(checks, "length").passed
     assert blocking_failures(checks) == []
     assert not named(check_draft(ORIGINAL, ORIGINAL.replace(" ", "\n ")), "changed").passed
-    assert not named(check_draft("Hi", "Hi " * 40_000, max_prompt_bytes=65_536), "length").passed
+
+
+def test_a_draft_that_is_too_large_for_a_prompt_blocks() -> None:
+    checks = check_draft("Hi", "Hi " * 40_000, max_prompt_bytes=65_536)
+    assert [check.name for check in blocking_failures(checks)] == ["length"]
 
 
 ENGLISH = "You are a friendly assistant. Answer questions briefly, and always confirm the date and the time."

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 TERMINAL = ("failed", "accepted", "rejected", "expired")
 DecisionAction = Literal["accept", "reject", "cancel", "delete"]
@@ -69,11 +69,21 @@ class ProposalState(BaseModel):
     refusal: Refusal | None = None
 
 
-class DecisionInput(BaseModel):
-    """Argument of the updates and signals accept, reject, cancel. Whoever signals signs with `actor`."""
+class Signed(BaseModel):
+    """Who does it, and why. A text alone is the name: that is how somebody signals in a hurry."""
 
     actor: str
     note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, given: Any) -> Any:
+        return {"actor": given} if isinstance(given, str) else given
+
+
+class DecisionInput(Signed):
+    """Argument of the updates and signals accept, reject, cancel. Whoever signals signs with `actor`."""
+
     override: bool = False
     if_match: str | None = None
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from workflows.contracts import ModelLimits, Refusal
+from workflows.contracts import ModelLimits, Refusal, Signed
 
 RUNNING = ("queued", "running")
 
@@ -93,11 +93,9 @@ class FailOptimization(BaseModel):
     note: str
 
 
-class OptimizationDecisionInput(BaseModel):
+class OptimizationDecisionInput(Signed):
     """Argument of the updates and signals apply, dismiss and stop."""
 
-    actor: str
-    note: str = ""
     variant_id: UUID | None = None
 
 

@@ -123,4 +123,4 @@ def _message(part: Any) -> str:
     if part["type"] in {"model_type", "model_attributes_type", "dict_type"}:
         return "input should be an object"
     message: str = part["msg"].removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]
+    return message if message[:2].isupper() else message[:1].lower() + message[1:]

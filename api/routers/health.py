@@ -38,12 +38,14 @@ class Readiness(BaseModel):
     parts: dict[Literal["database", "temporal"], Part]
 
 
+@router.head("/healthz", include_in_schema=False)  # what monitors send
 @router.get("/healthz", operation_id="get_health")
 async def health() -> Health:
     """Answer as long as the process lives."""
     return Health()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     operation_id="get_readiness",

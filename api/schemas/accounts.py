@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.rendering import tm
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Moment, Tm
@@ -146,12 +146,29 @@ class UserRecord(BaseModel):
 
 
 class AccessKeyCreate(Body):
-    """A program to let in."""
+    """A program to let in. What limits a key is understood under its other usual names, too, not passed over."""
 
     name: Name = Field(default="", examples=["nightly import"])
     detail: Annotated[str, Field(max_length=10_000)] = ""
     scope: Scope = Field(default=Scope.WRITE, description="read, write (also decides) or admin (also manages).")
+    scopes: Annotated[list[Scope], Field(min_length=1)] | None = Field(
+        default=None, description="Instead of scope: the widest of them holds, each includes those before it."
+    )
     tm_expire: Moment | None = Field(default=None, description="When it ends; default: never.")
+    expires_at: Moment | None = Field(default=None, description="The same as tm_expire.")
+
+    @model_validator(mode="after")
+    def _one_word_each(self) -> Self:
+        if self.scopes:
+            widest = max(self.scopes, key=list(Scope).index)
+            if "scope" in self.model_fields_set and self.scope != widest:
+                raise ValueError("scope and scopes say different things; give one of them")
+            self.scope = widest
+        if self.expires_at is not None:
+            if self.tm_expire not in (None, self.expires_at):
+                raise ValueError("tm_expire and expires_at say different things; give one of them")
+            self.tm_expire = self.expires_at
+        return self
 
 
 class AccessKeyRecord(BaseModel):
@@ -191,16 +208,18 @@ class AccessKeyRecord(BaseModel):
         return cls(**_parts(key))
 
 
-class NewAccessKey(AccessKeyRecord):
+class _Secret(BaseModel):
+    access_key: str
+
+
+class NewAccessKey(AccessKeyRecord, _Secret):  # in this order the secret stands before the prefix, which looks like it
     """An access key just made. `access_key` is shown now and never again."""
 
     model_config = ConfigDict(
         json_schema_extra=lambda schema: schema.update(
-            example={**AccessKeyRecord.model_json_schema()["example"], "access_key": _EXAMPLE_KEY}
+            example={"access_key": _EXAMPLE_KEY, **AccessKeyRecord.model_json_schema()["example"]}
         )
     )
-
-    access_key: str
 
     @classmethod
     def made(cls, new: NewKey) -> NewAccessKey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from api.rendering import NEVER, ref, tm
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Time, Tm
@@ -20,10 +20,22 @@ class MessageCreate(Body):
 
     id: ShortId | None = Field(default=None, description="Your own id of the message; made when absent.")
     role: Role
-    content: str = Field(default="", description="At most 32 KiB together with the tool calls.")
+    content: str | None = Field(
+        default=None,
+        validate_default=True,
+        description="At most 32 KiB together with the tool calls. An assistant's may be absent.",
+    )
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: Annotated[str, Field(max_length=255)] | None = None
     tm: Time | None = Field(default=None, description="When it was said.")
+
+    @field_validator("content")
+    @classmethod
+    def _said(cls, content: str | None, info: ValidationInfo) -> str:
+        """Let an assistant be silent, as it is when it calls a tool; from others an absent content is a mistake."""
+        if content is None and info.data.get("role") != "assistant":
+            raise ValueError("field required, except from an assistant")
+        return content or ""
 
 
 def distinct_ids(messages: list[MessageCreate]) -> list[MessageCreate]:

@@ -28,11 +28,10 @@ from redraft.domain.runs.content import (
     RunEvaluation,
     RunStatus,
 )
-from redraft.domain.runs.records import RunChange, RunDraft
+from redraft.domain.runs.records import GREATEST_NUMBER, RunChange, RunDraft
 from redraft.domain.runs.transcript import MAX_CONTENT_CHARS, Turn, text_of, turns_of
 from redraft.store.tables import Run
 
-GREATEST_NUMBER = 2**31 - 1
 _DURATION = re.compile(r"(\d{1,5}):([0-5]\d)")
 Rubric = Annotated[list[RubricEntry], Field(max_length=500)]
 ShortText = Annotated[str, Field(max_length=1_000)]

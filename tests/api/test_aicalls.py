@@ -140,6 +140,8 @@ BAD_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"content": "x"}]}, "messages.0.role"),
     ({"messages": [{"role": "bot", "content": "x"}]}, "messages.0.role"),
     ({"messages": [*MESSAGES, {"role": "user", "content": 7}]}, "messages.2.content"),
+    ({"messages": [{"role": "user"}]}, "messages.0.content"),
+    ({"messages": [{"role": "tool", "content": None, "tool_call_id": "call_1"}]}, "messages.0.content"),
     ({"messages": [{"role": "user", "content": "x", "tm": "yesterday"}]}, "messages.0.tm"),
     ({"messages": [{"role": "user", "content": "x", "id": ""}]}, "messages.0.id"),
     ({"messages": [{"role": "assistant", "tool_calls": {}}]}, "messages.0.tool_calls"),

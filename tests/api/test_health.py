@@ -63,6 +63,12 @@ async def test_a_living_process_says_so(api: httpx.AsyncClient) -> None:
     for path in ("/healthz", "/healthz/"):
         answer = await api.get(path)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        assert (await api.head(path)).status_code == 200
+
+
+async def test_the_pages_of_the_api_have_no_slash_or_one(api: httpx.AsyncClient) -> None:
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert [(await api.get(path + end)).status_code for end in ("", "/")] == [200, 200]
 
 
 async def test_ready_when_database_and_temporal_are_there(settings: Settings, temporal: TemporalServer) -> None:

@@ -133,6 +133,10 @@ async def test_a_key_is_shown_once_and_ends_when_told(api: httpx.AsyncClient, ad
     ("body", "field"),
     [
         ({"scope": "all"}, "scope"),
+        ({"scopes": ["all"]}, "scopes.0"),
+        ({"scopes": []}, "scopes"),
+        ({"scope": "write", "scopes": ["read"]}, "body"),
+        ({"expires_at": "soon"}, "expires_at"),
         ({"tm_expire": "soon"}, "tm_expire"),
         ({"tm_expire": "2030-01-01T00:00:00"}, "tm_expire"),
     ],
@@ -140,6 +144,15 @@ async def test_a_key_is_shown_once_and_ends_when_told(api: httpx.AsyncClient, ad
 async def test_a_bad_key_is_refused_naming_the_field(admin: Caller, body: dict[str, Any], field: str) -> None:
     answer = await admin.post("/accesskeys", body)
     assert (answer.status_code, answer.json()["error"]["details"]["field"]) == (400, field)
+
+
+async def test_the_usual_names_of_a_keys_limits_are_understood(admin: Caller) -> None:
+    body = {"scopes": ["read"], "expires_at": "2030-01-01T00:00:00Z"}
+    made = answered(await admin.post("/accesskeys", body), 200)
+    assert (made["scope"], made["tm_expire"]) == ("read", "2030-01-01T00:00:00.000000Z")
+    assert next(iter(made)) == "access_key"  # whoever looks for what begins with rd_ meets it before the prefix
+    made = answered(await admin.post("/accesskeys", {"scopes": ["admin", "read"]}), 200)
+    assert made["scope"] == "admin"
 
 
 async def test_lists_have_pages(admin: Caller) -> None:

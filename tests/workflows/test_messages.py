@@ -12,6 +12,7 @@ from tests.support.stack import TemporalServer
 from tests.support.worlds import World, working_on, world
 from workflows.contracts import DecisionInput
 from workflows.ids import proposal_workflow_id
+from workflows.optimization_contracts import OptimizationDecisionInput
 
 
 async def test_people_decide_by_signal_with_their_name(here: World) -> None:
@@ -23,6 +24,11 @@ async def test_people_decide_by_signal_with_their_name(here: World) -> None:
     assert await handle.result() == "accepted"
     version = await here.get(PromptVersion, (await here.get(Prompt, prompt.id)).current_version_id or prompt.id)
     assert version.author == "Maria"
+
+
+def test_a_name_alone_signs_too() -> None:
+    assert DecisionInput.model_validate_json('"Maria"') == DecisionInput(actor="Maria")
+    assert OptimizationDecisionInput.model_validate_json('"Maria"') == OptimizationDecisionInput(actor="Maria")
 
 
 async def test_a_signal_rejects_and_one_cancels(here: World) -> None:

@@ -21,7 +21,7 @@ _NOT_PROSE = re.compile(r"\{\{[^{}]{0,300}\}\}|\$?\{[^{}]{0,300}\}|https?://\S{1
 
 
 def check_length(original: str, draft: str, max_bytes: int = MAX_PROMPT_BYTES) -> Check:
-    """Check that `draft` fits into a prompt, and is neither gutted nor bloated."""
+    """Check that `draft` fits into a prompt, which is blocking, and is neither gutted nor bloated."""
     size, before, after = len(draft.encode()), len(original), len(draft)
     passed, message = False, ""
     if size > max_bytes:
@@ -33,7 +33,7 @@ def check_length(original: str, draft: str, max_bytes: int = MAX_PROMPT_BYTES) -
     else:
         passed, message = True, f"The length is within bounds: {before:,} characters before, {after:,} now."
     details: CheckDetail = {"original_chars": before, "draft_chars": after}
-    return Check(name="length", blocking=False, passed=passed, message=message, details=details)
+    return Check(name="length", blocking=size > max_bytes, passed=passed, message=message, details=details)
 
 
 def check_changed(original: str, draft: str) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,6 +16,7 @@ from redraft.domain.proposals.reading import evidence_of
 from redraft.domain.proposals.states import (
     OPEN_STATES,
     UNFINISHED_STATES,
+    EvidenceFault,
     drifted,
     evidence_fault,
     leave_open,
@@ -66,7 +67,7 @@ async def _accept(
     if proposal.status == "expired" and proposal.error == "prompt_version_drifted":
         return Settled(proposal, _drift_refusal(prompt, proposal))
     if proposal.status == "expired":
-        return Settled(proposal, conflict("INVALID_AUDIT_SET", "audit set invalidated"))
+        return Settled(proposal, _invalidated(await evidence_fault(session, prompt, proposal)))
     if proposal.status != "completed":
         return Settled(proposal, wrong_state("accept", proposal))
     if proposal.detached:
@@ -78,7 +79,7 @@ async def _accept(
         return Settled(proposal, _drift_refusal(prompt, proposal))
     if fault := await evidence_fault(session, prompt, proposal):
         await leave_open(session, proposal, "expired", error="invalid_audit_set")
-        return Settled(proposal, conflict("INVALID_AUDIT_SET", "audit set invalidated", reason=fault.note))
+        return Settled(proposal, _invalidated(fault))
     if (failed := failed_checks(proposal)) and not request.override:
         return Settled(proposal, _checks_failed(failed))
     return Settled(await _apply(session, proposal, request))
@@ -173,6 +174,13 @@ def _drift_refusal(prompt: Prompt, proposal: Proposal) -> RedraftError:
         basis_prompt_history_id=str(proposal.basis_version_id),
         current_prompt_history_id=str(prompt.current_version_id),
     )
+
+
+def _invalidated(fault: EvidenceFault | None) -> RedraftError:
+    details: dict[str, Any] = {"reason": fault.note} if fault else {}
+    if fault and fault.audit_ids:
+        details["audit_ids"] = list(fault.audit_ids)
+    return conflict("INVALID_AUDIT_SET", "audit set invalidated", **details)
 
 
 def edited_since_read() -> RedraftError:

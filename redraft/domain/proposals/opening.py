@@ -97,17 +97,28 @@ async def _lock_customer(session: AsyncSession, customer_id: UUID) -> Customer:
     return (await session.exec(statement)).one()
 
 
-async def _refuse_beyond_limit(session: AsyncSession, customer: Customer, default_limit: int) -> None:
+async def free_slots(session: AsyncSession, customer_id: UUID, default_limit: int) -> int:
+    """Return how many more proposals of a customer may be in progress, without its lock.
+
+    Raises TOO_MANY_IN_PROGRESS when none may.
+    """
+    customer = (await session.exec(select(Customer).where(Customer.id == customer_id))).one()
+    return await _refuse_beyond_limit(session, customer, default_limit)
+
+
+async def _refuse_beyond_limit(session: AsyncSession, customer: Customer, default_limit: int) -> int:
     limit = customer.max_in_progress or default_limit
     statement = select(func.count()).where(
         col(Proposal.customer_id) == customer.id,
         col(Proposal.status) == "progressing",
         col(Proposal.deleted_at).is_(None),
     )
-    if (await session.exec(statement)).one() >= limit:
+    in_progress = (await session.exec(statement)).one()
+    if in_progress >= limit:
         raise RedraftError(
             Kind.RATE_LIMITED,
             "TOO_MANY_IN_PROGRESS",
             f"too many in-flight proposals for this customer (max {limit}); wait for one to complete or reject one",
             retry_after_s=10,
         )
+    return limit - in_progress

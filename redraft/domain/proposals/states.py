@@ -103,6 +103,7 @@ class EvidenceFault:
 
     error: ProposalError
     note: str
+    audit_ids: tuple[str, ...] = ()
 
 
 async def evidence_fault(session: AsyncSession, prompt: Prompt, proposal: Proposal) -> EvidenceFault | None:
@@ -115,5 +116,6 @@ async def evidence_fault(session: AsyncSession, prompt: Prompt, proposal: Propos
         await load_audit_set(session, prompt, tuple(audit_ids))
     except RedraftError as error:
         mismatch = error.code == "AUDIT_PROMPT_VERSION_MISMATCH"
-        return EvidenceFault("audit_prompt_version_mismatch" if mismatch else "invalid_audit_set", error.message)
+        kind: ProposalError = "audit_prompt_version_mismatch" if mismatch else "invalid_audit_set"
+        return EvidenceFault(kind, error.message, tuple(error.details["audit_ids"]))
     return None

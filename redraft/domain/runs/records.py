@@ -30,6 +30,7 @@ from redraft.store.ids import new_id
 from redraft.store.tables import Run, Trace
 from redraft.store.tables.base import now
 
+GREATEST_NUMBER = 2**31 - 1
 TraceStatus = Literal["running", "completed", "failed", "timed_out"]
 _ENDED: dict[str, TraceStatus] = {
     "completed": "completed",
@@ -161,7 +162,8 @@ async def lock_run(session: AsyncSession, number: int) -> Run:
 
 async def runs_by_number(session: AsyncSession, numbers: Sequence[int]) -> list[Run]:
     """Return the runs with these numbers, in this order; numbers that nobody has are left out."""
-    statement = select(Run).where(col(Run.number).in_(numbers), col(Run.deleted_at).is_(None))
+    possible = [number for number in numbers if 0 < number <= GREATEST_NUMBER]  # the column takes no other
+    statement = select(Run).where(col(Run.number).in_(possible), col(Run.deleted_at).is_(None))
     found = {run.number: run for run in await session.exec(statement)}
     return [found[number] for number in dict.fromkeys(numbers) if number in found]
 

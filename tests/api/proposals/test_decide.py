@@ -98,7 +98,8 @@ async def test_a_withdrawn_audit_refuses_the_accept_and_expires_the_record(desk:
     proposal = await desk.waiting()
     answered(await desk.me.delete(f"/aiaudits/{proposal['audit_ids'][0]}"), 200)
     for _ in range(2):
-        refused(await desk.decide(proposal, "accept"), 409, "INVALID_AUDIT_SET", says="audit set invalidated")
+        error = refused(await desk.decide(proposal, "accept"), 409, "INVALID_AUDIT_SET", says="audit set invalidated")
+        assert error["details"]["audit_ids"] == proposal["audit_ids"][:1]
     expired = await desk.read(proposal["id"])
     assert (expired["status"], expired["error"]) == ("expired", "invalid_audit_set")
     assert await versions(desk, proposal) == [1]

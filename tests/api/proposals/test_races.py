@@ -9,6 +9,8 @@ import httpx
 import pytest
 from temporalio.client import Client
 
+from api.temporal import TemporalGateway
+from redraft.domain.proposals import ProposalRequest
 from redraft.settings import Settings
 from redraft.store.database import Database
 from tests.api.proposals.conftest import Desk
@@ -38,10 +40,21 @@ def statuses(answers: list[httpx.Response]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
 
 
-async def test_fifty_creates_at_once_leave_exactly_three_in_progress(desk: Desk) -> None:
+async def test_fifty_creates_at_once_leave_exactly_three_in_progress(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Counter[str]()
+    original = TemporalGateway.open_proposal
+
+    async def counted(gateway: TemporalGateway, request: ProposalRequest) -> None:
+        asked["temporal"] += 1
+        await original(gateway, request)
+
+    monkeypatch.setattr(TemporalGateway, "open_proposal", counted)
     desk.gemini.default(hang())
     request = await desk.request()
     answers = await asyncio.gather(*(desk.me.post(URL, request) for _ in range(50)))
+    assert asked["temporal"] == 3  # fifty workflows would take a busy machine longer than the callers wait
     assert statuses(answers) == {202: 3, 429: 47}
     for answer in answers:
         if answer.status_code == 429:

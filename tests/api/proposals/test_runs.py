@@ -481,6 +481,7 @@ async def test_bad_sets_of_runs_are_refused(bench: Bench) -> None:
     assert "1 to 3 runs, not 0" in await refusal(run_ids=[])
     assert "only once" in await refusal(run_ids=[1, 1])
     assert "no run 99" in await refusal(run_ids=[1, 99])
+    assert "no run 99" in await refusal(run_ids=[1, 99 * 10**30])
     assert "one agent" in await refusal(run_ids=[1, foreign])
     wrong = {"run_ids": [1], "agent": other["id"]}
     field_error(await bench.send("POST", "/improve_prompt_bg/", json=wrong), "agent")
