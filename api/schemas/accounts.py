@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from api.rendering import tm
 from api.schemas.common import EXAMPLE_IDS, EXAMPLE_TM, Body, Moment, Tm
 from redraft.domain.access import Role, Scope
-from redraft.domain.customers import GREATEST_USERNAME, NewKey
+from redraft.domain.customers import GREATEST_NAME, GREATEST_USERNAME, NewKey
 from redraft.domain.passwords import GREATEST_PASSWORD, LEAST_PASSWORD
 from redraft.store.tables import AccessKey, Customer, User
 
@@ -21,13 +21,15 @@ Usd = Annotated[Decimal, Field(ge=0, lt=10**9, decimal_places=9)]
 Password = Annotated[
     str, Field(min_length=LEAST_PASSWORD, max_length=GREATEST_PASSWORD, examples=["correct horse battery staple"])
 ]
-Name = Annotated[str, Field(max_length=255)]
+Name = Annotated[str, Field(max_length=GREATEST_NAME)]
 
 
 class CustomerUpdate(BaseModel):
     """What to change; what is absent stays. null goes back to the installation's default."""
 
-    name: Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")] = Field(default="", examples=["Acme"])
+    name: Annotated[str, Field(min_length=1, max_length=GREATEST_NAME, pattern=r"\S")] = Field(
+        default="", examples=["Acme"]
+    )
     monthly_budget_usd: Usd | None = Field(
         default=None, description="What model calls may cost in a month (UTC), in USD; 0 stops them.", examples=[25]
     )

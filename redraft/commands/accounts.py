@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Annotated, TypeVar
@@ -29,9 +30,22 @@ customers = typer.Typer(help="Customers.", no_args_is_help=True)
 users = typer.Typer(help="Users.", no_args_is_help=True)
 keys = typer.Typer(help="Access keys.", no_args_is_help=True)
 
+
+def _asked(password: str) -> str:
+    """Return the password that was given; else ask in a terminal, or read a line of what is piped in."""
+    if password:
+        return password
+    if sys.stdin.isatty():
+        typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return typed
+    if not (line := sys.stdin.readline().rstrip("\r\n")):
+        raise invalid("password", "give it with --password, or run this in a terminal to be asked")
+    return line
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Username = Annotated[str, typer.Option(help="Name to sign in with.")]
-Password = Annotated[str, typer.Option(help="Password.", prompt=True, hide_input=True, confirmation_prompt=True)]
+Password = Annotated[str, typer.Option(help="Password; without it you are asked.", callback=_asked, show_default=False)]
 CustomerName = Annotated[str, typer.Argument(help="Name or id of the customer.")]
 
 
@@ -78,7 +92,7 @@ async def find_customer_or_only(session: AsyncSession, name: str | None) -> Cust
 def customer_create(
     name: Annotated[str, typer.Argument(help="Name of the customer.")],
     username: Username,
-    password: Password,
+    password: Password = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a customer with its first user (an administrator) and access key; the key is shown only now."""
@@ -95,7 +109,7 @@ def customer_create(
 def user_create(
     customer: CustomerName,
     username: Username,
-    password: Password,
+    password: Password = "",
     role: Annotated[Role, typer.Option(help="viewer reads, manager also decides, admin also manages.")] = Role.MANAGER,
     as_json: AsJson = False,
 ) -> None:
@@ -121,7 +135,7 @@ def user_disable(username: Annotated[str, typer.Argument(help="Name of the user.
 
 
 @users.command("password")
-def user_password(username: Annotated[str, typer.Argument(help="Name of the user.")], password: Password) -> None:
+def user_password(username: Annotated[str, typer.Argument(help="Name of the user.")], password: Password = "") -> None:
     """Set a user's password; tokens made before are refused."""
 
     async def work(session: AsyncSession) -> None:

@@ -19,6 +19,7 @@ from redraft.store.ids import new_id
 from redraft.store.tables import AccessKey, Customer, User
 from redraft.store.tables.base import now
 
+GREATEST_NAME = 255
 GREATEST_USERNAME = 255
 
 
@@ -46,6 +47,8 @@ async def create_customer(session: AsyncSession, name: str, username: str, passw
     """
     if not name.strip():
         raise invalid("name", "must not be blank")
+    if len(name) > GREATEST_NAME:
+        raise invalid("name", f"give at most {GREATEST_NAME} characters")
     customer = Customer(name=name.strip())
     session.add(customer)
     await session.flush()

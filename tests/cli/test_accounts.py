@@ -24,7 +24,7 @@ async def test_a_user_is_made_gets_another_password_and_is_disabled(
     assert (made.code, json.loads(made.out)["role"]) == (0, "viewer")
     token = (await api.post("/auth/login", json=LOGIN)).json()["token"]
     assert (await api.get("/v1.0/customer", headers=bearer(token))).json()["id"] == str(customer.id)
-    changed = await cli("user", "password", "bob", "--password", "another long password")
+    changed = await cli("user", "password", "bob", stdin=b"another long password\n")
     assert (changed.code, changed.out) == (0, "bob has a new password\n")
     assert (await api.get("/v1.0/customer", headers=bearer(token))).status_code == 401
     assert [await may_enter(password) for password in (LOGIN["password"], "another long password")] == [False, True]
@@ -60,6 +60,8 @@ async def test_a_budget_is_shown_set_and_left_to_the_default(
         (("user", "create", "nobody", "--username", "u", "--password", "long enough"), "customer 'nobody' not found"),
         (("user", "disable", "nobody"), "user 'nobody' not found"),
         (("user", "password", "{username}", "--password", "short"), "password"),
+        (("user", "password", "{username}"), "password: give it with --password, or run this in a terminal"),
+        (("customer", "create", "x" * 256, "--username", "u", "--password", "long enough"), "name: give at most 255"),
         (("key", "create", "nobody"), "customer 'nobody' not found"),
         (("budget", "acme", "much"), "usd: give a number of US dollars, such as 25 or 2.50"),
         (("budget", "acme", "--", "-1"), "usd: give 0 or more"),
