@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from api.temporal import TemporalGateway
-from redraft.domain.proposals import ProposalRequest
+from redraft.domain.proposals.opening import ProposalRequest
 from redraft.settings import Settings
 from redraft.store.database import Database
 from tests.api.proposals.conftest import Desk
