@@ -16,6 +16,10 @@ async def open_proposal(state: AppState, request: ProposalRequest) -> None:
     """Open a proposal; one that this request opened before is left as it is. Raises as the core's `open_proposal`."""
     limit = state.settings.max_in_progress
 
+    async def opened() -> bool:
+        async with state.db.tenant(request.customer_id) as session:
+            return await session.get(Proposal, request.id) is not None
+
     async def read() -> int:
         async with state.db.tenant(request.customer_id) as session:
             return await free_slots(session, request.customer_id, limit)
@@ -34,5 +38,8 @@ async def open_proposal(state: AppState, request: ProposalRequest) -> None:
         raise Unavailable from error
     try:
         await state.temporal.open_proposal(request)
+    except Unavailable:
+        if not await opened():  # else only the answer was late, or was lost
+            raise
     finally:
         state.openings.end(request.customer_id)

@@ -79,6 +79,10 @@ class TemporalGateway:
     def _timeout(self) -> timedelta:
         return timedelta(seconds=self._settings.temporal_timeout_s)
 
+    def _last_moment(self) -> datetime:
+        """Until when something may be opened: early enough for its answer to arrive while somebody waits for it."""
+        return datetime.now(UTC) + 0.9 * self._timeout
+
     async def open_proposal(self, request: ProposalRequest) -> None:
         """Start the proposal's workflow and open its record. Raises the core's RedraftError, or UNAVAILABLE."""
         argument = OpenProposal(
@@ -88,7 +92,7 @@ class TemporalGateway:
             audit_ids=list(request.audit_ids),
             language=request.language,
             actor=request.actor,
-            deadline=request.deadline or datetime.now(UTC) + self._timeout,
+            deadline=request.deadline or self._last_moment(),
         )
         start = self._starts.open_proposal(request.customer_id, request.id, request.prompt_id, len(request.audit_ids))
         await self._update(ProposalWorkflow.open, argument, start)
@@ -115,7 +119,7 @@ class TemporalGateway:
 
     async def open_optimization(self, request: OpenOptimization) -> None:
         """Start the optimization's workflow and open its record. Raises the core's RedraftError, or UNAVAILABLE."""
-        request = request.model_copy(update={"deadline": request.deadline or datetime.now(UTC) + self._timeout})
+        request = request.model_copy(update={"deadline": request.deadline or self._last_moment()})
         start = self._starts.optimization_operation(
             request.customer_id, request.optimization_id, request.prompt_id, resume=False
         )

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import CursorResult, TextClause, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -47,11 +48,20 @@ class MissingDatabaseUrl(Exception):
         return self.__doc__ or ""
 
 
+class UnusableDatabaseUrl(MissingDatabaseUrl):
+    """DATABASE_URL is not the address of a PostgreSQL database. Write it like postgresql://user:password@host/redraft."""
+
+
 def database_url(settings: Settings) -> URL:
-    """Return the address of the database for psycopg. Raises MissingDatabaseUrl."""
+    """Return the address of the database for psycopg. Raises MissingDatabaseUrl, UnusableDatabaseUrl."""
     if settings.database_url is None:
         raise MissingDatabaseUrl
-    url = make_url(settings.database_url.get_secret_value())
+    try:
+        url = make_url(settings.database_url.get_secret_value())
+    except (ArgumentError, ValueError):
+        raise UnusableDatabaseUrl from None  # the error quotes the address, which may hold a password
+    if url.drivername.partition("+")[0] not in {"postgresql", "postgres"}:
+        raise UnusableDatabaseUrl
     return url.set(drivername="postgresql+psycopg")
 
 

@@ -74,3 +74,13 @@ async def test_what_is_wrong_is_said_in_one_sentence(
     assert (said.code, said.out) == (1, "")
     assert sentence in said.err
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["redraft", "mysql://ann:secret@host/redraft", "postgresql://ann:secret@host:port/redraft"]
+)
+async def test_an_address_that_is_no_postgresqls_is_refused_without_repeating_it(cli: Cli, url: str) -> None:
+    said = await cli("user", "disable", "ann", database=url)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("DATABASE_URL is not the address of a PostgreSQL database.")
+    assert "secret" not in said.err

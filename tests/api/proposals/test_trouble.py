@@ -10,7 +10,9 @@ import pytest
 from temporalio.client import Client
 
 from api.app import create_app
+from api.temporal import TemporalGateway, Unavailable
 from redraft.domain.commit import lock_prompt
+from redraft.domain.proposals.opening import ProposalRequest
 from redraft.llm.factory import language_model
 from redraft.settings import Settings
 from redraft.store.database import Database
@@ -46,6 +48,20 @@ async def test_without_temporal_the_answer_is_503_and_nothing_is_stored(
         refused(answer, 503, "TEMPORAL_UNAVAILABLE")
         assert int(answer.headers["retry-after"]) > 0
         assert answered(await me.get(URL), 200)["result"] == []
+
+
+async def test_an_opening_whose_answer_was_lost_is_answered_from_its_record(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = TemporalGateway.open_proposal
+
+    async def without_answer(gateway: TemporalGateway, request: ProposalRequest) -> None:
+        await opening(gateway, request)
+        raise Unavailable
+
+    monkeypatch.setattr(TemporalGateway, "open_proposal", without_answer)
+    opened = answered(await desk.me.post(URL, await desk.request()), 202)
+    assert [record["id"] for record in answered(await desk.me.get(URL), 200)["result"]] == [opened["id"]]
 
 
 async def test_a_decision_that_gets_stuck_is_503_and_takes_effect_once(
