@@ -45,28 +45,31 @@ def decide(path: Path, control: str, delta: float, out: TextIO) -> int:
 
 def _records(file: TextIO) -> Iterator[Record]:
     try:
-        first = file.readline()
-        if not first.strip():
+        above, first = 0, file.readline()
+        while first and not first.strip():
+            above, first = above + 1, file.readline()
+        if not first:
             raise InputError("line 1: the file is empty; it must be CSV with a header, or JSON lines")
         if first.lstrip().startswith("{"):
-            yield from _from_json(first, file)
+            yield from _from_json(first, file, above)
         else:
-            yield from _from_csv(first, file)
+            yield from _from_csv(first, file, above)
     except UnicodeDecodeError as error:
         raise InputError(f"the file is not UTF-8 text: {error}") from error
     except (csv.Error, EOFError, zlib.error) as error:
         raise InputError(f"the file cannot be read to its end: {error}") from error
 
 
-def _from_csv(header: str, file: TextIO) -> Iterator[Record]:
+def _from_csv(header: str, file: TextIO, above: int) -> Iterator[Record]:
+    """Read rows under the header; `above` is how many empty lines come before it."""
     names = [name.strip() for name in next(csv.reader([header]))]
     missing = [name for name in FIELDS if name not in names]
     if missing:
-        raise InputError(f"line 1: the header lacks {', '.join(missing)}; it must name {', '.join(FIELDS)}")
+        raise InputError(f"line {above + 1}: the header lacks {', '.join(missing)}; it must name {', '.join(FIELDS)}")
     experiment, order, variant, cell, score = (names.index(name) for name in FIELDS)
     reader = csv.reader(file)
     for row in reader:
-        line = reader.line_num + 1
+        line = reader.line_num + above + 1
         if not row:
             continue
         if len(row) != len(names):
@@ -74,14 +77,18 @@ def _from_csv(header: str, file: TextIO) -> Iterator[Record]:
         yield _record(row[experiment], row[order], row[variant], row[cell], row[score], line)
 
 
-def _from_json(first: str, file: TextIO) -> Iterator[Record]:
-    for line, text in enumerate(_chain(first, file), start=1):
+def _from_json(first: str, file: TextIO, above: int) -> Iterator[Record]:
+    for line, text in enumerate(_chain(first, file), start=above + 1):
         if not text.strip():
             continue
         try:
             entry = json.loads(text)
         except json.JSONDecodeError as error:
             raise InputError(f"line {line}: not JSON: {error.msg} at column {error.colno}") from error
+        except RecursionError as error:
+            raise InputError(f"line {line}: not a JSON object of five fields: it is nested too deeply") from error
+        except ValueError as error:  # Python reads no integer of more than 4,300 digits
+            raise InputError(f"line {line}: a number has too many digits") from error
         if not isinstance(entry, dict):
             raise InputError(f"line {line}: must be a JSON object")
         missing = [name for name in FIELDS if name not in entry]

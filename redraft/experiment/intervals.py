@@ -8,6 +8,9 @@ interval, and the K intervals hold together, whichever arm is named and whenever
 confidence sequence of Waudby-Smith & Ramdas (2023, theorem 3), with our shared pot in place of a Bonferroni
 correction. Deposits are the same for every candidate, which makes the pot valid for them all.
 
+Scores that are missing may be missing because of what they were. So the lower end takes them for the least the
+lift could be, the upper end for the most: each gambler gains at most what the true scores would have paid.
+
 A winner's interval is cut off at 0: there, lifts above 0 face these tests and lifts of 0 and less face the
 rule's own, of the same size. So P(a false winner, or a winner whose interval misses its lift) <= delta.
 """
@@ -35,6 +38,9 @@ class Bets:
         deposits: (cell, amount) in order of cells: money that starts to work at that cell.
         delta: level of all intervals together.
         span: cells an arm would get if none were dropped; the width is least around there.
+        most: the arm's scores where those that are missing, and count against it in `arm`, count for it; None
+            where nothing is missing.
+        least: the same of the control.
     """
 
     arm: Floats
@@ -42,6 +48,12 @@ class Bets:
     deposits: tuple[tuple[int, float], ...]
     delta: float
     span: float
+    most: Floats | None = None
+    least: Floats | None = None
+
+    def at_most(self) -> tuple[Floats, Floats]:
+        """Scores of arm and control with which the lift is greatest: what the upper end has to allow for."""
+        return self.arm if self.most is None else self.most, self.control if self.least is None else self.least
 
     def leans(self) -> Floats:
         """Stakes before each cell, as shares of a purse, from earlier cells only; shape (n,)."""
@@ -50,7 +62,11 @@ class Bets:
         first = np.concatenate([[0.0], np.cumsum(difference)[:-1]]) / seen
         second = (np.concatenate([[0.0], np.cumsum(difference**2)[:-1]]) + 0.6) / seen
         variance = np.maximum(second - first**2, 1e-4)
-        size = np.log(2 / self.delta) + 0.5 * max(0.0, -np.log(max(sum(d for _, d in self.deposits), 1e-9)))
+        money = np.zeros(len(difference) + 1)
+        for cell, amount in self.deposits:
+            money[cell] += amount
+        paid_in = np.cumsum(money)[:-1]  # what has come by then: later deposits answer to later scores
+        size = np.log(2 / self.delta) + 0.5 * np.maximum(0.0, -np.log(np.maximum(paid_in, 1e-9)))
         return np.asarray(np.sqrt(2 * size / (0.7 * max(self.span, 1.0) * variance)))
 
     def survives(self, gains: Floats, leans: Floats) -> bool:
@@ -81,13 +97,15 @@ def _last_true(holds: Callable[[float], bool], inside: float, outside: float) ->
 def difference_interval(bets: Bets) -> tuple[float, float]:
     """Interval for E[X_i - X_0], on the scale of [0, 1]; (-1, 1) before any cell."""
     gain = bets.arm - bets.control
+    most, least = bets.at_most()
+    greatest = most - least
     leans = bets.leans()
 
     def not_more(d: float) -> bool:  # the gambler on "the difference is more than d" stays poor
         return bets.survives(gain - d, np.minimum(leans, CAP / (1 + d)))
 
     def not_less(d: float) -> bool:
-        return bets.survives(d - gain, np.minimum(leans, CAP / (1 - d)))
+        return bets.survives(d - greatest, np.minimum(leans, CAP / (1 - d)))
 
     edge = 1 - 1e-9
     low = -1.0 if not_more(-edge) else _last_true(not_more, edge, -edge)
@@ -97,13 +115,14 @@ def difference_interval(bets: Bets) -> tuple[float, float]:
 
 def ratio_interval(bets: Bets) -> tuple[float, float | None]:
     """Interval for E[X_i] / E[X_0] - 1; None above when the scores leave it unbounded."""
+    most, least = bets.at_most()
     leans = bets.leans()
 
     def not_more(r: float) -> bool:
         return bets.survives(bets.arm - (1 + r) * bets.control, np.minimum(leans, CAP / (1 + r)))
 
     def not_less(r: float) -> bool:
-        return bets.survives((1 + r) * bets.control - bets.arm, np.minimum(leans, CAP))
+        return bets.survives((1 + r) * least - most, np.minimum(leans, CAP))
 
     edge = -1 + 1e-9
     low = -1.0 if not_more(edge) else _last_true(not_more, GREATEST_RATIO, edge)

@@ -252,13 +252,14 @@ class Race:
 
     def _lag(self) -> Floats:
         """How far each arm lies behind the best live one, in standard errors, shape (R, K)."""
-        difference = self.difference()
-        rows = np.arange(len(difference))
-        lead = np.where(self.live, difference, -np.inf).argmax(axis=1)
-        lag = difference[rows, lead][:, None] - difference
+        difference = np.where(self.live, self.difference(), -np.inf)
+        lead = difference.max(axis=1, keepdims=True)
+        lag = np.where(np.isfinite(lead), lead, 0.0) - self.difference()
         cells = np.maximum(self.cells, 1)[:, None]
         own = np.diagonal(self.products, axis1=1, axis2=2)
-        square = (own[rows, lead][:, None] + own - 2 * self.products[rows, lead]) / cells
+        apart = own[:, :, None] + own[:, None, :] - 2 * self.products
+        leading = (difference == lead) & self.live  # of several in the lead, the one an arm differs most from
+        square = np.where(leading[:, :, None], apart, 0.0).max(axis=1) / cells
         variance = np.maximum(square - lag**2, 0.0) + PRIOR_SQUARE * 4 / (cells + 4)
         return np.asarray(lag / np.sqrt(variance / cells))
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -82,12 +84,13 @@ class _Experiment:
 
 @dataclass(frozen=True)
 class _Table:
-    """One experiment as arrays: cells in order of first appearance.
+    """One experiment as arrays: cells in the order in which they are consumed.
 
     Attributes:
         name: of the experiment.
         variants: names, the control first.
-        scores: shape (n, K + 1), in [0, 1].
+        scores: shape (n, K + 1), in [0, 1]; what is missing counts against a winner.
+        at_most: the same where it counts for a winner.
         looks: after which cells an order group is complete, shape (n,).
         used: rows in the order groups up to and with the one that completes each cell, shape (n,).
     """
@@ -95,6 +98,7 @@ class _Table:
     name: str
     variants: tuple[str, ...]
     scores: Floats
+    at_most: Floats
     looks: Bools
     used: Ints
 
@@ -102,11 +106,15 @@ class _Table:
 def decide_all(records: Iterable[Record], control: str = "control", delta: float = 0.05) -> list[Decision]:
     """Replay every experiment, looking after each order group, and stop as soon as the rule may.
 
-    The length of an experiment is its horizon. Cells are consumed in order of first appearance, each when its
-    last row's group is there. A file whose scores are all 0 or 1 is read as 0/1, any other as 0..100.
+    The length of an experiment is its horizon. Cells are consumed in the order of the groups they first appear
+    in, each when its last row's group is there. Within a group their names say which comes first, as a hash does:
+    where a row stands in the file does not matter, so no file is read in an order that scores have chosen.
+
+    A file whose scores are all 0 or 1 is read as 0/1, any other as 0..100.
 
     A score that is missing while another arm has one in the same cell might be missing *because* of what it
-    was, so it counts against a winner: as 0 for a variant, as the greatest score for the control. An arm that
+    was, so it counts against a winner: as 0 for a variant, as the greatest score for the control, and the other
+    way round for the upper end of the winner's interval. Its lift is measured halfway. An arm that
     has no scores any more from some cell on was dropped by whoever ran it; it is left where it was.
 
     Args:
@@ -162,18 +170,24 @@ def _tabulate(experiment: _Experiment, control: str, scale: float) -> _Table:
         raise InputError(f"experiment {experiment.name}: variant {control!r} has nothing to be compared with")
     names = (control, *(name for name in experiment.variants if name != control))
     column = {name: index for index, name in enumerate(names)}
-    rows = sorted(experiment.rows, key=lambda row: row.order)  # stable: the file's order within a group
+    rows = sorted(experiment.rows, key=lambda row: (row.order, _place(row.cell)))
     scores, complete = _cells(rows, column)
-    filled = _fill(np.array(scores, dtype=np.float64) / scale)
+    scaled = np.array(scores, dtype=np.float64) / scale
     orders = np.array([row.order for row in rows])
     reached = np.maximum.accumulate(np.array(complete, dtype=np.float64))
     looks = np.append(reached[1:] > reached[:-1], True)
     used = np.searchsorted(orders, reached, side="right").astype(np.int64)
-    return _Table(experiment.name, names, filled, looks, used)
+    return _Table(experiment.name, names, _fill(scaled, 0.0, 1.0), _fill(scaled, 1.0, 0.0), looks, used)
+
+
+@lru_cache(maxsize=100_000)
+def _place(cell: str) -> bytes:
+    """Where a cell comes among those of its order group: as good as random, and the same for the same name."""
+    return blake2b(cell.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def _cells(rows: Sequence[Record], column: dict[str, int]) -> tuple[list[list[float]], list[float]]:
-    """Cells in order of first appearance: their scores, and the group that completes each."""
+    """Cells in the order of the rows: their scores, and the group that completes each."""
     place: dict[tuple[str, int], int] = {}
     scores: list[list[float]] = []
     complete: list[float] = []
@@ -198,14 +212,14 @@ def _cells(rows: Sequence[Record], column: dict[str, int]) -> tuple[list[list[fl
     return scores, complete
 
 
-def _fill(scores: Floats) -> Floats:
-    """Count what is missing against a winner; leave an arm's end, and cells without any score, as NaN."""
+def _fill(scores: Floats, variant: float, control: float) -> Floats:
+    """Put these scores where one is missing; leave an arm's end, and cells without any score, as NaN."""
     missing = np.isnan(scores)
     later = np.flip(np.logical_or.accumulate(np.flip(~missing, axis=0), axis=0), axis=0)
     tried = ~missing.all(axis=1, keepdims=True)
     filled = scores.copy()
-    filled[:, 1:][(missing & later & tried)[:, 1:]] = 0.0
-    filled[:, 0][(missing & tried)[:, 0]] = 1.0
+    filled[:, 1:][(missing & later & tried)[:, 1:]] = variant
+    filled[:, 0][(missing & tried)[:, 0]] = control
     return filled
 
 
@@ -231,7 +245,11 @@ def _decide(tables: Sequence[_Table], delta: float) -> list[Decision]:
         pace=GIVEN,
     )
     race = run(rule, scores, looks)
-    return [_decision(table, race, index, scores[index], used[index]) for index, table in enumerate(tables)]
+    at_most = (table.at_most[keep] for table, keep in zip(tables, kept, strict=True))
+    return [
+        _decision(table, race, index, scores[index], most, used[index])
+        for index, (table, most) in enumerate(zip(tables, at_most, strict=True))
+    ]
 
 
 def _looks_of_kept(looks: Bools, keep: Bools) -> Bools:
@@ -243,12 +261,12 @@ def _looks_of_kept(looks: Bools, keep: Bools) -> Bools:
     return result
 
 
-def _decision(table: _Table, race: Race, index: int, scores: Floats, used: Ints) -> Decision:
+def _decision(table: _Table, race: Race, index: int, scores: Floats, at_most: Floats, used: Ints) -> Decision:
     winner = int(race.winner[index])
     groups = used.astype(np.float64)  # cells that one look took in share the rows it had used
     line = None
     if winner:
-        line = report_variant(race, index, scores, winner, 0.0, GREATEST_SCORE, groups)
+        line = report_variant(race, index, scores, winner, 0.0, GREATEST_SCORE, groups, at_most)
     verdict = verdict_of(race, index, line, undecided=True)
     if verdict is None:  # no cell had a score
         verdict = Verdict("undecided", None, "There are no scores.")

@@ -88,20 +88,32 @@ def report_arms(race: Race, run: int, scores: Floats, low: float, high: float) -
 
 
 def report_variant(
-    race: Race, run: int, scores: Floats, arm: int, low: float, high: float, groups: Floats | None = None
+    race: Race,
+    run: int,
+    scores: Floats,
+    arm: int,
+    low: float,
+    high: float,
+    groups: Floats | None = None,
+    at_most: Floats | None = None,
 ) -> ArmReport:
-    """The line of one variant; arguments as for `report_arms`, groups as for `corrected_difference`."""
+    """The line of one variant; arguments as for `report_arms`, groups as for `corrected_difference`.
+
+    `at_most` is `scores` with what is missing for the variants, not against them. The lift is halfway between.
+    """
     met = int(race.met[run, arm - 1])
     why = _DROPPED.get(int(race.why[run, arm - 1]))
     if not met:
         return ArmReport(arm, 0, None, live=why is None, dropped=why)
-    bets = bets_on(race, run, scores, arm)
-    mean = float(bets.arm.mean())
-    gains = bets.arm - bets.control
+    bets = bets_on(race, run, scores, arm, at_most)
+    most, least = bets.at_most()
+    own, control = (bets.arm + most) / 2, (bets.control + least) / 2
+    mean = float(own.mean())
+    gains = own - control
     difference = corrected_difference(gains, None if groups is None else groups[:met])
     interval = difference_interval(bets)
     difference = min(max(difference, interval[0]), interval[1])
-    base = corrected_base(bets.control, gains, difference)
+    base = corrected_base(control, gains, difference)
     lift = lift_interval = None
     if base >= LEAST_CONTROL and low == 0:
         lower, upper = ratio_interval(bets)
@@ -123,7 +135,7 @@ def report_variant(
     )
 
 
-def bets_on(race: Race, run: int, scores: Floats, arm: int) -> Bets:
+def bets_on(race: Race, run: int, scores: Floats, arm: int, at_most: Floats | None = None) -> Bets:
     """One variant's scores and the money that worked for it, as `intervals` takes them."""
     met = int(race.met[run, arm - 1])
     deposits = ((cell, float(amounts[run, arm - 1])) for cell, amounts in race.deposits)
@@ -133,6 +145,8 @@ def bets_on(race: Race, run: int, scores: Floats, arm: int) -> Bets:
         deposits=tuple((cell, amount) for cell, amount in deposits if amount > 0 and cell <= met),
         delta=race.rule.delta,
         span=float(race.rule.span[run]),
+        most=None if at_most is None else at_most[:met, arm],
+        least=None if at_most is None else at_most[:met, 0],
     )
 
 

@@ -57,6 +57,16 @@ def test_intervals_hold_the_mean_and_shrink_with_confidence(seed: int, cells: in
     assert widths[1] <= widths[0]
 
 
+def test_stakes_know_nothing_of_later_deposits() -> None:
+    """Deposits answer to scores: a stake that knew of a later one would know of scores that are still to come."""
+    rng = np.random.default_rng(3)
+    arm, control = rng.random(60), rng.random(60)
+    early = Bets(arm, control, ((0, 0.01),), 0.05, 60.0).leans()
+    late = Bets(arm, control, ((0, 0.01), (40, 0.9)), 0.05, 60.0).leans()
+    assert np.array_equal(early[:40], late[:40])
+    assert (late[40:] < early[40:]).all()
+
+
 def test_no_cells_say_nothing() -> None:
     nothing = Bets(np.empty(0), np.empty(0), ((0, 1.0),), 0.05, 50.0)
     assert difference_interval(nothing) == (-1.0, 1.0)

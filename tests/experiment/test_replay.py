@@ -47,14 +47,15 @@ def test_the_control_may_have_any_name() -> None:
     assert decision.winner == "control"
 
 
-def test_rows_may_come_in_any_order_and_experiments_mixed() -> None:
-    """Within an order group the file's order of cells counts; between groups only `order` does."""
-    one, two = records(1, [0.5, 0.8], 60, name="one"), records(2, [0.5, 0.5, 0.4], 50, name="two")
-    apart = decide_all(one) + decide_all(two)
-    rows = [row for pair in zip(two, reversed(one), strict=False) for row in pair]
-    rows += [row for row in two + one if row not in set(rows)]
-    together = {decision.experiment: decision for decision in decide_all(rows)}
-    assert [together["one"], together["two"]] == apart
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 9999))
+def test_where_a_row_stands_in_the_file_does_not_matter(seed: int) -> None:
+    """Only `order` does: a file sorted by score, say, is read as any other, and so is one with other arms first."""
+    one = records(seed, [0.5, 0.5, 0.5, 0.8], 60, group=12, name="one")
+    two = records(seed, [0.5, 0.5, 0.4], 50, group=5, name="two")
+    apart = {decision.experiment: decision for decision in decide_all(one + two)}
+    by_score = sorted(one + two, key=lambda row: (row.score or 0, row.variant), reverse=True)
+    assert {decision.experiment: decision for decision in decide_all(by_score)} == apart
 
 
 def test_it_looks_only_after_a_group() -> None:
@@ -92,6 +93,16 @@ def test_a_missing_score_counts_against_a_winner() -> None:
     assert named <= 20
     removed = [row for row in records(6, [0.5, 0.5], 120) if row.variant != "control" or row.score == 0]
     assert decide_all(removed)[0].winner is None
+
+
+def test_the_interval_allows_for_what_is_missing() -> None:
+    """A fifth of the rows are lost: counted against the winner below, they are counted for it above."""
+    rng = np.random.default_rng(1)
+    rows = [row for seed in range(30) for row in records(seed, [0.4, 0.9], 200, group=200, name=f"e{seed}")]
+    intervals = [decision.lift_interval for decision in decide_all(row for row in rows if rng.random() < 0.8)]
+    named = [(low, high) for low, high in filter(None, intervals) if high is not None]
+    assert len(named) > 20
+    assert sum(not low <= 125 <= high for low, high in named) <= 5  # at a level of 0.95
 
 
 def test_an_arm_that_was_dropped_stays_where_it_was() -> None:
@@ -159,6 +170,10 @@ def test_csv_json_lines_and_gzip_say_the_same(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "line 1: the file is empty"),
+        ("\n \n", "line 1: the file is empty"),
+        ("\n" + HEADER + "x,1,A,c\n", "line 3: 4 fields where the header names 5"),
+        ("\n" + '{"experiment": ' * 100_000, "line 2: not a JSON object of five fields: it is nested too deeply"),
+        ('{"experiment": ' + "9" * 5_000, "line 1: a number has too many digits"),
         ("experiment,order,variant,score\n", "line 1: the header lacks cell; it must name experiment, order"),
         (HEADER + "x,1,control,c,50\nx,1,A,c\n", "line 3: 4 fields where the header names 5"),
         (HEADER + "x,one,A,c,50\n", 'line 2: order must be a finite number, not "one"'),
