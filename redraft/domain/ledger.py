@@ -141,13 +141,14 @@ async def _lose(session: AsyncSession, call: ModelCall, outcome: str) -> None:
 
 
 async def failures(session: AsyncSession, key: CallKey) -> int:
-    """Return how many calls of a piece of work the model failed (not those whose caller died)."""
-    statement = select(func.count()).where(
-        col(ModelCall.subject_id) == key.subject_id,
-        col(ModelCall.purpose) == key.purpose,
-        col(ModelCall.outcome).not_in(("", "ok")),
-    )
-    return (await session.exec(statement)).one()
+    """Return how often the model has failed the newest call of a piece of work (not counting callers that died).
+
+    A trial is many calls and each has its attempts, or a model that fails now and then would end every long experiment.
+    """
+    mine = (col(ModelCall.subject_id) == key.subject_id, col(ModelCall.purpose) == key.purpose)
+    newest = select(func.max(ModelCall.step)).where(*mine).scalar_subquery()
+    failed = (col(ModelCall.step) == newest, col(ModelCall.outcome).not_in(("", "ok")))
+    return (await session.exec(select(func.count()).where(*mine, *failed))).one()
 
 
 async def forget_answers(session: AsyncSession, subject_id: UUID) -> None:

@@ -13,16 +13,16 @@ from sqlmodel import col, select
 from redraft.domain.audits import AuditDraft, create_audit
 from redraft.domain.budgets import accounts, committed_usd, this_month
 from redraft.domain.errors import RedraftError
-from redraft.domain.ledger import CallKey
+from redraft.domain.ledger import CallKey, failures
 from redraft.domain.metering import MeteredModel, OverBudget
 from redraft.domain.traces import TraceDraft, record_trace
 from redraft.llm.factory import language_model
-from redraft.llm.port import ModelError, ModelRequest, Turn
+from redraft.llm.port import ModelAnswer, ModelError, ModelRequest, Turn
 from redraft.store.ids import new_id
 from redraft.store.tables import Event, Schedule
 from tests.faults.ledger import entries
 from tests.support.laws import broken_laws
-from tests.support.model_replies import Reply, auto, hang
+from tests.support.model_replies import Reply, auto, error, hang
 from tests.support.wait import until
 from tests.support.worlds import World
 
@@ -133,6 +133,24 @@ async def test_a_budget_that_runs_out_says_so_once_at_each_mark(here: World) -> 
     assert await call() == "refused"
     assert [topic for topic, _ in await events()] == [*(topic for topic, _ in told), "budget.spent"]
     assert broken_laws(database_url(here)) == {}
+    await model.close()
+
+
+async def test_each_call_of_a_trial_has_its_own_attempts(here: World) -> None:
+    """Or a trial of twenty calls would have as many failures to spend as one of two, and a long experiment fail."""
+    model = language_model(here.settings)
+    key = CallKey(here.customer_id, "optimization", new_id(), 0)
+    here.gemini.script(error(503), error(503), error(503), auto(), error(503), auto())
+    counted = []
+    for _ in range(4):
+        attempt = MeteredModel(model, here.db, key)  # as a retry does: from the first call, answered from the ledger
+        answers = await asyncio.gather(attempt.generate(REQUEST), return_exceptions=True)
+        if isinstance(answers[0], ModelAnswer):
+            answers = await asyncio.gather(attempt.generate(REQUEST), return_exceptions=True)
+        assert isinstance(answers[0], ModelError)
+        async with here.db.tenant(here.customer_id) as session:
+            counted.append(await failures(session, key))
+    assert counted == [1, 2, 3, 1]
     await model.close()
 
 
