@@ -109,7 +109,7 @@ async def list_trials(
     trials, total = await trials_at(session, record.id, variant, limit, offset)
     excluded = await excluded_cells(session, record.id)
     return ListOf[TrialAnswer].build(
-        trials, total, limit, offset, lambda trial: TrialAnswer.of(trial, (trial.kind, trial.cell) in excluded)
+        trials, total, limit, offset, lambda trial: TrialAnswer.of(trial, record, (trial.kind, trial.cell) in excluded)
     )
 
 

@@ -57,12 +57,13 @@ class VariantAnswer(Camel):
 
 
 class TrialAnswer(Camel):
-    """One simulated conversation. `excluded`: its cell counts for no arm, because of `fault`."""
+    """One simulated conversation. `scenario`: its name. `excluded`: its cell counts for no arm, because of `fault`."""
 
     id: str
     variant_id: str
     persona_id: str
     scenario_id: str
+    scenario: str
     kind: str
     cell: int
     seed: int
@@ -77,13 +78,15 @@ class TrialAnswer(Camel):
     created_at: str
 
     @classmethod
-    def of(cls, trial: Trial, excluded: bool) -> TrialAnswer:
-        """Render a trial."""
+    def of(cls, trial: Trial, record: Optimization, excluded: bool) -> TrialAnswer:
+        """Render a trial of an optimization, which keeps its copy of the scenarios."""
+        names = {scenario["id"]: str(scenario["name"]) for scenario in record.scenarios}
         return cls(
             id=prefixed("trial", trial.id),
             variant_id=prefixed("var", trial.variant_id),
             persona_id=prefixed("persona", trial.persona_id),
             scenario_id=prefixed("scenario", trial.scenario_id),
+            scenario=names.get(str(trial.scenario_id), ""),
             kind=trial.kind,
             cell=trial.cell,
             seed=trial.seed,

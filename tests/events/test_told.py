@@ -101,8 +101,13 @@ async def test_a_moved_prompt_is_told_for_each_record_that_stood_on_its_basis(de
 async def test_a_deleted_prompt_has_not_drifted(desk: Desk) -> None:
     prompt = await desk.prompt()
     proposal, _ = await desk.waiting(prompt)
+    running, _ = await an_optimization(desk, prompt, completed=False)
     await desk.delete_prompt(prompt.id)
     await desk.recheck(proposal.id)
+    async with desk.db.tenant(desk.customer_id) as session:
+        record = await recheck_basis(session, running)
+    assert record.results is not None
+    assert (record.status, record.results["reason"]) == ("stopped", "stopped")
     assert await told(desk, "prompt.deleted", "prompt.drifted", "proposal.expired") == [
         "prompt.deleted",
         "proposal.expired",

@@ -50,6 +50,7 @@ async def test_from_a_prompt_to_an_applied_variant(http: httpx.AsyncClient) -> N
     assert trials["pagination"]["limit"] == 5
     assert trials["pagination"]["total"] >= done["results"]["trials"]
     assert trials["data"][0]["turns"][0]["role"] == "persona"
+    assert trials["data"][0]["scenario"].startswith("Scenario ")
 
     applied = await http.post(f"{OPTIMIZATIONS}/{made['id']}/apply")
     assert applied.json() == {

@@ -121,6 +121,19 @@ async def test_a_faulty_cell_counts_for_no_arm(make_lab: MakeLab) -> None:
         assert record.trials_done == len(trials) <= record.plan["maxTrials"]
 
 
+async def test_an_experiment_whose_simulator_fails_too_often_is_failed_and_says_so(make_lab: MakeLab) -> None:
+    """More than half of the cells excluded: no verdict would mean anything, however small the experiment."""
+    script = ScriptedWorld(qualities=(1.0,), coupling=1.0, fault_rate=1.0)
+    async with make_lab(script) as lab:
+        optimization_id = await lab.start()
+        record = await lab.until(optimization_id, "completed", "failed")
+        assert (record.status, record.error) == ("failed", "simulator_unreliable")
+        cells = len({trial.cell for trial in await lab.trials(optimization_id)})
+        assert record.note == f"{cells} of {cells} cells had to be excluded because the simulator failed"
+        with pytest.raises(RedraftError, match="not complete"):
+            await lab.decide(optimization_id, "apply")
+
+
 async def test_what_the_winner_lost_is_listed_with_its_replays(make_lab: MakeLab) -> None:
     identifier = fixed(1)
     script = ScriptedWorld(qualities=(1.0,), coupling=1.0, spoiled=replays_of(identifier))

@@ -126,10 +126,12 @@ async def recheck_basis(session: AsyncSession, optimization_id: UUID) -> Optimiz
     prompt, optimization = await lock_optimization(session, optimization_id)
     if not is_open(optimization) or not has_drifted(prompt, optimization):
         return optimization
-    reason: Reason = "prompt_deleted" if prompt.deleted_at is not None else "drifted"
+    deleted = prompt.deleted_at is not None
     await say_drifted(session, prompt, optimization)
     if optimization.status in RUNNING_STATES:
-        await end_early(session, optimization, reason, "the prompt moved while the experiment ran")
+        reason: Reason = "prompt_deleted" if deleted else "drifted"
+        note = f"the prompt {'was deleted' if deleted else 'moved'} while the experiment ran"
+        await end_early(session, optimization, reason, note)
     else:
         optimization.error, optimization.updated_at = "drifted", now()
         session.add(optimization)
@@ -138,8 +140,10 @@ async def recheck_basis(session: AsyncSession, optimization_id: UUID) -> Optimiz
 
 
 async def end_early(session: AsyncSession, optimization: Optimization, reason: Reason, note: str) -> None:
-    """Stop an experiment, with results that count what it had."""
-    said = "Somebody stopped it." if reason == "stopped" else "The prompt moved while it ran."
-    optimization.results = await results_without_winner(session, optimization, reason, said)
+    """Stop an experiment, with results that count what it had. They know no deleted prompts: that is `stopped`."""
+    said = {"stopped": "Somebody stopped it.", "prompt_deleted": "The prompt was deleted while it ran."}
+    published = "drifted" if reason == "drifted" else "stopped"
+    explanation = said.get(reason, "The prompt moved while it ran.")
+    optimization.results = await results_without_winner(session, optimization, published, explanation)
     optimization.trials_done = optimization.results["trials"]
     await move(session, optimization, "stopped", reason=reason, note=note)

@@ -40,11 +40,12 @@ async def plan_step(session: AsyncSession, optimization_id: UUID) -> Step:
     await _show(session, optimization, scores, seen)
     if seen.verdict is not None:
         return Step([], ended=True)
+    cells = [cell for cell in seen.next_cells if cell < greatest_cells(design_of(optimization))]
     drawn = len(scores.rows)
-    if drawn >= FEWEST_CELLS_TO_JUDGE and len(scores.faulty) > GREATEST_EXCLUDED_SHARE * drawn:
+    enough = drawn >= FEWEST_CELLS_TO_JUDGE or not cells
+    if enough and len(scores.faulty) > GREATEST_EXCLUDED_SHARE * drawn:
         note = f"{len(scores.faulty)} of {drawn} cells had to be excluded because the simulator failed"
         return Step([], ended=True, error=note)
-    cells = [cell for cell in seen.next_cells if cell < greatest_cells(design_of(optimization))]
     if not cells:
         return Step([], ended=True)  # the plan is used up by cells that were excluded
     wanted = [TrialRef(arm, cell) for cell in cells for arm in seen.next_arms]
