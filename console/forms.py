@@ -81,6 +81,12 @@ class Typed:
     problem: str = ""
     form: Form = field(default_factory=lambda: Form({}))
     status: int = 200
+    mendable: bool = False
+    """Whether the same form can be sent again with something else in it."""
+
+    def again(self, doing: str) -> bool:
+        """Return whether the dialogue of a form is open again, since it can be mended there."""
+        return self.doing == doing and self.mendable
 
     def of(self, doing: str, name: str, default: str = "") -> str:
         """Return what was typed into a field of a form, the default when it was not this form."""

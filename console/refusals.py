@@ -14,6 +14,7 @@ from redraft.domain.errors import Kind, RedraftError
 
 _OTHER_PAGES = frozenset({Kind.NOT_FOUND, Kind.FORBIDDEN, Kind.UNAVAILABLE, Kind.INTERNAL})
 """What sending the form differently would not mend has a page of its own."""
+_MENDABLE = frozenset({Kind.INVALID, Kind.TOO_LARGE})
 Show = Callable[[Visit, Typed], Awaitable[Response]]
 
 
@@ -27,8 +28,9 @@ async def refuse(
     if error.kind in _OTHER_PAGES:
         raise error
     problem = (plain or {}).get(error.code, sentence(error))
+    mendable = error.kind in _MENDABLE or error.code == "CHECKS_FAILED"
     async with act.look() as visit:
-        return await show(visit, Typed(doing, problem, act.form, STATUS[error.kind]))
+        return await show(visit, Typed(doing, problem, act.form, STATUS[error.kind], mendable))
 
 
 def sentence(error: RedraftError) -> str:

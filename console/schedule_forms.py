@@ -124,13 +124,13 @@ def _settings_in(form: Form, action: Action, before: ActionSettings | None, show
         if _typed(form, shown, name):
             values[name] = parsers[name](form, name)
     if action == "optimization":
-        values["intent"] = _intent_in(form, values.get("intent", {}), shown)
+        values["intent"] = intent_in(form, values.get("intent", {}), shown)
         values["persona_ids"] = _personas_in(form, values.get("persona_ids", ()))
     return _model(ActionSettings, {name: value for name, value in values.items() if value is not None})
 
 
-def _intent_in(form: Form, before: dict[str, Any], shown: Shown) -> dict[str, Any]:
-    """Return what should get better; the API's model says how much may be wished for."""
+def intent_in(form: Form, before: dict[str, Any], shown: Shown) -> dict[str, Any]:
+    """Return what should get better and what might help; the API's model says how much may be wished for."""
     given: dict[str, Any] = {}
     if _typed(form, shown, "hypothesis"):
         given["hypothesis"] = form.text("hypothesis").strip()

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-# Control characters but tab and line feed; soft hyphen; zero width but the joiners that scripts and emoji need;
-# everything that changes the direction of reading; line and paragraph separators; tag characters.
+# Control characters but tab and line feed; soft hyphen; everything of no width, or that changes the direction of
+# reading; line and paragraph separators; fillers that look like blanks; tag characters and variation selectors, in
+# which whole sentences have been hidden. The joiners that scripts and emoji need and the selectors of emoji stay where
+# they have something to work on: after a letter of ASCII or after one another they have nothing.
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff\ud800-\udfff]"
+    "|(?<=[a-zA-Z\\s\u200c\u200d])[\u200c\u200d]|(?<=[a-zA-Z\\s\ufe0e\ufe0f])[\ufe0e\ufe0f]|\\A[\u200c\u200d\ufe0e\ufe0f]"
 )
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
 _SHORT = {
     "\u200e": "LRM",
     "\u200f": "RLM",
@@ -29,6 +33,8 @@ _SHORT = {
     "\u2068": "FSI",
     "\u2069": "PDI",
     "\u200b": "ZWSP",
+    "\u200c": "ZWNJ",
+    "\u200d": "ZWJ",
     "\ufeff": "BOM",
     "\xad": "SHY",
     "\r": "CR",
@@ -62,8 +68,12 @@ def label(character: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text for titles and attributes: on one line, unseen characters as [label]."""
-    return _UNSEEN.sub(lambda found: f"[{label(found[0])}]", text.replace("\n", " "))
+    """Return text for titles, attributes and names: on one line, unseen characters as [label].
+
+    What is written from right to left is kept apart, so that it does not turn round what stands beside it.
+    """
+    shown = _UNSEEN.sub(lambda found: f"[{label(found[0])}]", text.replace("\n", " "))
+    return f"\u2068{shown}\u2069" if _RIGHT_TO_LEFT.search(shown) else shown
 
 
 def usd(amount: Decimal | float | None) -> str:
@@ -98,7 +108,9 @@ def number(value: float | None, digits: int = 0) -> str:
 
 def signed(value: float | None, digits: int = 1) -> str:
     """Return a number with its sign, a dash for none."""
-    return "–" if value is None else f"{value:+,.{digits}f}".replace("-", "−")
+    if value is None:
+        return "–"
+    return f"{value:+,.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -10,7 +10,7 @@ from console.live import Kind
 from console.pages import render
 from console.views.events import EventLines, event_lines
 from console.views.inbox import Inbox, load_inbox
-from console.views.optimizations import Board, board_of
+from console.views.optimizations import Board, Variants, board_of, variant_texts
 from console.views.proposals import Standing, standing_of
 from console.views.schedules import ScheduleView, schedule_view
 from redraft.domain.errors import RedraftError
@@ -36,6 +36,13 @@ async def _optimization(session: AsyncSession, identifier: UUID | None) -> Board
         return None
 
 
+async def _variants(session: AsyncSession, identifier: UUID | None) -> Variants:
+    try:
+        return await variant_texts(session, identifier or ZERO_ID)
+    except RedraftError:
+        return Variants((), "", False)
+
+
 async def _events(session: AsyncSession, identifier: UUID | None) -> EventLines:
     return await event_lines(session, EventFilter())
 
@@ -56,6 +63,7 @@ def kinds(temporal: str) -> dict[str, Kind]:
         "inbox": Kind(_inbox, lambda inbox: render("live/inbox.html", inbox=inbox)),
         "proposal": Kind(_proposal, lambda standing: render("live/proposal.html", standing=standing, csrf="")),
         "optimization": Kind(_optimization, lambda board: render("live/optimization.html", board=board)),
+        "variants": Kind(_variants, lambda variants: render("live/variants.html", variants=variants)),
         "events": Kind(_events, lambda view: render("live/events.html", view=view)),
         "schedule": Kind(_schedule, lambda view: render("live/schedule.html", view=view, temporal=temporal)),
     }

@@ -136,7 +136,43 @@ FIELD = {
     "cron.0": "cron",
 }
 
+SENT = {
+    "accept": "accept the proposal",
+    "reject": "reject the proposal",
+    "cancel": "cancel the proposal",
+    "edit": "save what was edited",
+    "apply": "apply a variant",
+    "stop": "stop the optimization",
+    "dismiss": "dismiss the optimization",
+    "restore": "restore a version",
+    "proposals": "have a proposal written",
+    "optimizations": "start an optimization",
+    "watch": "change the watch",
+    "schedules": "create a schedule",
+    "trigger": "run the schedule now",
+    "pause": "pause the schedule",
+    "resume": "resume the schedule",
+    "backfill": "run due times of the past",
+    "delete": "delete it",
+    "keys": "create an access key",
+    "revoke": "revoke the access key",
+    "users": "create a user",
+    "budget": "set the budget",
+    "webhooks": "create a webhook",
+    "enable": "enable the webhook",
+    "disable": "disable the webhook",
+    "rotate-secret": "make a new secret",
+    "test": "send a test event",
+    "redeliver": "send the event again",
+}
+"""What a form does, by the last part of the address that it is sent to."""
+UNREAD = frozenset({"draft", "next", "current", "variant", "prompt", "revision", "id"})
+"""Fields of forms that only programs read."""
+
 WORDS = {
+    "field": FIELD,
+    "sent": SENT,
+    "unread": UNREAD,
     "status": STATUS,
     "tone": TONE,
     "error": ERROR,

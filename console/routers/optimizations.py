@@ -12,8 +12,8 @@ from console.forms import Typed
 from console.refusals import refuse
 from console.routers.prompts import show_prompt
 from console.routing import PageRouter
-from console.views.diffs import compare
-from console.views.optimizations import board_of, state_of_record
+from console.schedule_forms import intent_in
+from console.views.optimizations import board_of, state_of_record, variant_texts
 from console.views.proposals import prompt_names
 from console.views.trials import PAGE as TRIALS
 from console.views.trials import Wanted, pair_of, trial_page
@@ -22,7 +22,7 @@ from redraft.domain.amounts import usd_of
 from redraft.domain.errors import RedraftError, invalid
 from redraft.domain.optimizations.deciding import OptimizationDecision
 from redraft.domain.optimizations.opening import GREATEST_VARIANT_COUNT
-from redraft.domain.optimizations.reading import get_optimization, list_optimizations, variants_of
+from redraft.domain.optimizations.reading import get_optimization, list_optimizations
 from redraft.domain.prompts import get_prompt
 from redraft.store.tables import Prompt
 from workflows.optimization_contracts import OpenOptimization
@@ -36,12 +36,21 @@ Number = Annotated[int, Query(ge=1, le=100_000)]
 async def list_all(visit: View, page: Number = 1, prompt: UUID | None = None) -> Response:
     """List the optimizations, newest first."""
     records, total = await list_optimizations(visit.session, prompt, None, PAGE, (page - 1) * PAGE)
-    names = await prompt_names(visit.session, {record.prompt_id for record in records})
+    names = await prompt_names(
+        visit.session, {record.prompt_id for record in records} | ({prompt} if prompt else set())
+    )
     prompts = {i: await visit.session.get_one(Prompt, i) for i in names}
     lines = [
         (record, names[record.prompt_id], state_of_record(record, prompts[record.prompt_id])) for record in records
     ]
-    return await visit.page("optimizations.html", lines=lines, number=page, more=page * PAGE < total, prompt=prompt)
+    return await visit.page(
+        "optimizations.html",
+        lines=lines,
+        number=page,
+        more=page * PAGE < total,
+        prompt=prompt,
+        prompt_name=names.get(prompt, "") if prompt else "",
+    )
 
 
 @router.get("/optimizations/{optimization_id}", summary="An optimization and its scoreboard")
@@ -55,7 +64,6 @@ async def optimization_page(visit: Visit, optimization_id: UUID, typed: Typed | 
     board = await board_of(visit.session, optimization_id)
     record = await get_optimization(visit.session, optimization_id)
     prompt = await visit.session.get_one(Prompt, record.prompt_id)
-    variants = await variants_of(visit.session, optimization_id)
     scenarios = {str(one["id"]): str(one.get("name", "")) for one in record.scenarios}
     return await visit.page(
         "optimization.html",
@@ -63,8 +71,7 @@ async def optimization_page(visit: Visit, optimization_id: UUID, typed: Typed | 
         board=board,
         record=record,
         prompt=prompt,
-        variants=[(variant, compare(record.original_prompt, variant.text)) for variant in variants[1:]],
-        winner=(record.results or {}).get("winningVariantId") or "",
+        variants=await variant_texts(visit.session, optimization_id),
         regressions=(record.results or {}).get("regressions", []),
         scenarios=scenarios,
         address=f"/console/optimizations/{optimization_id}",
@@ -120,7 +127,7 @@ def _request(act: Act, prompt_id: UUID) -> OpenOptimization:
         actor=act.principal.actor,
         mode="validation" if mode == "validation" else "exploratory",
         variant_count=_variant_count(form.text("variants")),
-        intent={"hypothesis": form.text("hypothesis").strip()} if form.text("hypothesis").strip() else {},
+        intent=intent_in(form, {}, {}),
         max_cost_usd=_cost(form.text("max_cost_usd").strip()),
     )
 

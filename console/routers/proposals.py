@@ -19,14 +19,13 @@ from console.routers.prompts import show_prompt
 from console.routing import PageRouter
 from console.views.audits import evidence_of, one_audit
 from console.views.diffs import compare
-from console.views.proposals import checks_of, proposals_page, standing_of
+from console.views.proposals import checks_of, prompt_names, proposals_page, standing_of
 from console.views.runs import run_evidence_of
 from console.visits import Act, View, Visit, WriterAct, see
 from redraft.domain.audits import get_audit
 from redraft.domain.errors import RedraftError
 from redraft.domain.limits import check_prompt
 from redraft.domain.paging import Cursor
-from redraft.domain.prompts import get_prompt
 from redraft.domain.proposals.deciding import DecisionRequest
 from redraft.domain.proposals.drafts import edit_draft
 from redraft.domain.proposals.opening import ProposalRequest
@@ -45,7 +44,7 @@ async def list_all(visit: View, status: str = "", prompt: UUID | None = None, af
     """List the proposals, newest first."""
     known = status if status in STATES else None
     page = await proposals_page(visit.session, ProposalFilter(prompt, known), Cursor.parse(after), PAGE)
-    name = (await visit.session.get_one(Prompt, prompt)).name if prompt and page.items else ""
+    name = (await prompt_names(visit.session, {prompt})).get(prompt, "") if prompt else ""
     return await visit.page(
         "proposals.html", page=page, states=STATES, status=known or "", prompt=prompt, prompt_name=name
     )
@@ -172,7 +171,7 @@ async def audit(audit_id: UUID, visit: View, part: str = "", label: str = "Audit
     evidence = await one_audit(visit.session, record)
     if part == "talk":
         return pages.html("parts/talk.html", turns=evidence.turns, prefix=f"{label}-")
-    prompt = (await get_prompt(visit.session, record.prompt_id)).prompt
+    prompt = await visit.session.get_one(Prompt, record.prompt_id)
     return await visit.page("audit.html", one=evidence, prompt=prompt, audit=record)
 
 

@@ -22,13 +22,35 @@
   }
   setInterval(tellTimes, 20_000);
 
-  // Every form carries the token of this session; parts that came over the stream are the same for everybody.
+  // Every form carries the token of this session; parts that came over the stream are the same for everybody. It is
+  // sent only when the server answers: else the browser shows a page of its own, and what was typed is gone.
+  const sure = new WeakSet();
   document.addEventListener("submit", (event) => {
-    const token = one('input[name="csrf"]', event.target);
-    if (token && !token.value) token.value = meta("csrf");
+    const form = event.target;
     const button = event.submitter;
-    if (event.target.method === "post" && button) setTimeout(() => (button.disabled = true));
+    if (form.getAttribute("method") !== "post") return;
+    const token = one('input[name="csrf"]', form);
+    if (token && !token.value) token.value = meta("csrf");
+    if (!sure.delete(form)) {
+      event.preventDefault();
+      if (!form.hasAttribute("aria-busy")) send(form, button);
+    } else if (button) setTimeout(() => (button.disabled = true));
   }, true);
+  async function send(form, button) {
+    form.setAttribute("aria-busy", "true");
+    one(".unsent", form)?.remove();
+    const answered = await fetch("/console/session", { signal: AbortSignal.timeout(10_000) }).then(() => true, () => false);
+    form.removeAttribute("aria-busy");
+    if (answered) {
+      sure.add(form);
+      form.requestSubmit(button);
+    } else {
+      const place = document.createElement("p");
+      Object.assign(place, { className: "problem unsent", role: "alert" });
+      place.textContent = "The server can't be reached, so nothing was sent. What you typed stays here: try again in a moment.";
+      form.append(place);
+    }
+  }
   addEventListener("pageshow", (event) => {
     if (event.persisted) all("button:disabled").forEach((button) => (button.disabled = false));
   });
@@ -115,6 +137,15 @@
       if (!document.hidden && pulse?.dataset.state === "off") port.postMessage({ topics, now: true });
     });
   }
+
+  // Who opens a dialogue by keyboard is in it; where there is nothing to type, on the button that does nothing.
+  document.addEventListener("toggle", ({ target, newState }) => {
+    const from = document.activeElement;
+    if (newState !== "open" || !target.matches("[popover]") || target.contains(from)) return;
+    if (!from?.matches(":focus-visible")) return; // a finger would get the keyboard over the text
+    const field = one('input:not([type="hidden"], [disabled]), textarea, select', target);
+    (field ?? all("button", target).at(-1))?.focus();
+  }, true);
 
   // A dialogue whose form was refused is open again, with what is wrong in it.
   const refused = one("[popover][data-open]");

@@ -52,9 +52,10 @@ function connect() {
     close();
     timer = setTimeout(connect, pause);
     pause = Math.min(2 * pause, 15_000);
+    const say = (state) => source?.readyState !== EventSource.OPEN && tell({ state }); // it may be back by now
     fetch("/console/session", { headers: { Accept: "application/json" } }).then(
-      (answer) => tell({ state: answer.status === 401 ? "signed-out" : "waiting" }),
-      () => tell({ state: "waiting" }),
+      (answer) => say(answer.status === 401 ? "signed-out" : "waiting"),
+      () => say("waiting"),
     );
   };
 }

@@ -45,6 +45,11 @@ class Evidence:
     excerpt: tuple[Turn | Gap, ...]
     deleted: bool
 
+    @property
+    def cut(self) -> bool:
+        """Whether the excerpt leaves turns out."""
+        return any(isinstance(part, Gap) for part in self.excerpt)
+
 
 async def evidence_of(session: AsyncSession, proposal_id: UUID) -> list[Evidence]:
     """Return the audits that a proposal stands on, in the order of its request."""

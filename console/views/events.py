@@ -16,6 +16,7 @@ from redraft.domain.topics import TOPICS
 from redraft.store.tables import Event
 
 PAGE = 50
+_CODES = frozenset({"reason", "error", "source", "cause"})
 _PAGES = {"prompt": "prompts", "proposal": "proposals", "optimization": "optimizations", "audit": "audits"}
 
 
@@ -84,7 +85,7 @@ def _address(event: Event, kind: str) -> str:
 
 
 def _shown(name: str) -> bool:
-    return not name.endswith("_id")  # the links say it
+    return not name.endswith("_id") and name != "revision"  # the links say the one, nobody reads the other
 
 
 def _told(name: str, value: Any) -> str:
@@ -94,4 +95,8 @@ def _told(name: str, value: Any) -> str:
         return usd(value) if value else ""
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if name == "confidence":
+        return f"{100 * value:.1f} %"
+    if name in _CODES:
+        return str(value).replace("_", " ").lower()
     return "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)

@@ -17,7 +17,9 @@ Kind = Literal["proposal", "optimization", "audit", "schedule"]
 
 # Every line of the inbox has the same columns; row level security leaves one customer's rows.
 _PROPOSALS = """
-select 'proposal' as kind, r.id, r.prompt_id, p.name as prompt_name, r.status, r.error as reason,
+select 'proposal' as kind, r.id, r.prompt_id, p.name as prompt_name, r.status,
+  case when r.status = 'completed' and not r.detached and p.current_version_id <> r.basis_version_id
+    then 'drifted' else r.error end as reason,
   case when r.status = 'completed' then left(r.rationale, 200) else r.note end as note, r.created_by as by,
   coalesce(r.updated_at, r.created_at) as at, r.workflow_id, 0 as done, 0 as of
 from proposals r join prompts p on p.id = r.prompt_id where r.deleted_at is null and """

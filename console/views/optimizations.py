@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from console.views.charts import Chart, forest
+from console.views.charts import SLIM, WIDE, Chart, forest
+from console.views.diffs import Comparison, compare
 from redraft.domain.optimizations.reading import get_optimization, variants_of
 from redraft.domain.optimizations.states import RUNNING_STATES, has_drifted
 from redraft.store.tables import Decision, Optimization, Prompt, Variant
@@ -63,14 +64,10 @@ class Board:
         return self.state in RUNNING_STATES
 
     @property
-    def chart(self) -> Chart:
-        """The differences from the control with their intervals."""
-        return forest([arm for arm in self.arms if not arm.control], self.minimum_lift)
-
-    @property
-    def share(self) -> float:
-        """How much of the trials that are planned at most is done, 0..1."""
-        return min(1.0, self.trials / self.most_trials) if self.most_trials else 0.0
+    def charts(self) -> list[Chart]:
+        """The differences from the control with their intervals, for a wide page and for a slim one."""
+        variants = [arm for arm in self.arms if not arm.control]
+        return [forest(variants, self.minimum_lift, shape) for shape in (WIDE, SLIM)]
 
 
 async def board_of(session: AsyncSession, optimization_id: UUID) -> Board:
@@ -102,6 +99,42 @@ async def board_of(session: AsyncSession, optimization_id: UUID) -> Board:
         decided_by=record.decided_by,
         decided_at=record.decided_at,
         minimum_lift=float(record.design.get("minimum_lift", 0.0)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class VariantText:
+    """A variant beside the prompt that it would replace."""
+
+    id: str
+    name: str
+    hypothesis: str
+    text: str
+    original: str
+
+    @property
+    def comparison(self) -> Comparison:
+        """What it changes; made when it is shown, so that looking whether anything is new costs nothing."""
+        return compare(self.original, self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """The variants of an optimization, none while they are being written; `winner` is an id, or ""."""
+
+    arms: tuple[VariantText, ...]
+    winner: str
+    running: bool
+
+
+async def variant_texts(session: AsyncSession, optimization_id: UUID) -> Variants:
+    """Return the variants without the control. Raises NOT_FOUND."""
+    record = await get_optimization(session, optimization_id)
+    arms = (await variants_of(session, optimization_id))[1:]
+    return Variants(
+        tuple(VariantText(str(arm.id), arm.name, arm.hypothesis, arm.text, record.original_prompt) for arm in arms),
+        (record.results or {}).get("winningVariantId") or "",
+        record.status in RUNNING_STATES,
     )
 
 

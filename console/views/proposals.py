@@ -36,7 +36,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a proposal stands; compared with what it was to tell whether anything changed."""
+    """Where a proposal stands; compared with what it was to tell whether anything changed.
+
+    `applied` is the number of the version that it became; `live`: that one still is the prompt's.
+    """
 
     id: UUID
     prompt_id: UUID
@@ -50,6 +53,7 @@ class Standing:
     draft: str
     basis: int
     applied: int | None
+    live: bool
     prompt_deleted: bool
     moved: Moved | None
 
@@ -75,6 +79,7 @@ async def standing_of(session: AsyncSession, proposal_id: UUID) -> Standing:
         draft=text_hash(proposal.proposed_prompt) if proposal.proposed_prompt else "",
         basis=numbers[proposal.basis_version_id],
         applied=numbers.get(proposal.applied_version_id) if proposal.applied_version_id else None,
+        live=proposal.applied_version_id == prompt.current_version_id and prompt.deleted_at is None,
         prompt_deleted=prompt.deleted_at is not None,
         moved=await _moved(session, prompt, proposal.original_prompt) if moved else None,
     )

@@ -11,10 +11,12 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from console.views.due_words import in_words
 from console.views.proposals import prompt_names
 from redraft.domain.budgets import Account, committed_usd, this_month
 from redraft.domain.errors import RedraftError
 from redraft.domain.personas import get_persona, list_personas
+from redraft.domain.schedules.cron import parse_calendar, parse_cron
 from redraft.domain.schedules.observing import next_due
 from redraft.domain.schedules.reading import get_schedule, last_runs, list_runs, list_schedules
 from redraft.domain.schedules.records import ActionSettings, Conditions, Timing, conditions_of, settings_of, timing_of
@@ -186,9 +188,10 @@ def told(timing: Timing) -> str:
     if timing.interval is not None:
         return f"every {_duration(timing.interval.every_s)}"
     if timing.cron:
-        return f"{', '.join(timing.cron)} ({timing.time_zone})"
+        return f"{'; '.join(in_words(parse_cron(one)) or one for one in timing.cron)} ({timing.time_zone})"
     days = [
-        f"{one.hour}:{one.minute} on day {one.day_of_month} of month {one.month}, weekday {one.day_of_week}"
+        in_words(parse_calendar(one))
+        or f"{one.hour}:{one.minute} on day {one.day_of_month} of month {one.month}, weekday {one.day_of_week}"
         for one in timing.calendar
     ]
     return f"{'; '.join(days)} ({timing.time_zone})"

@@ -58,6 +58,11 @@ class Panel:
     curves: tuple[Curve, ...]
     told: str
 
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(curve.line or curve.dots or curve.bars for curve in self.curves)
+
 
 @dataclass(frozen=True, slots=True)
 class Trends:

@@ -268,7 +268,8 @@ async def test_live_figures_say_what_each_version_did(owner: Person, gallery: Ga
 async def test_a_schedule_says_what_it_waits_for_and_what_each_run_saw(owner: Person, gallery: Gallery) -> None:
     listed = visible(await owner.read("/console/schedules"))
     assert (
-        "Weekly look Propose, Dental clinic phone assistant · 0 6 * * mon (Europe/Berlin) Started something" in listed
+        "Weekly look Propose, Dental clinic phone assistant · Mondays at 06:00 (Europe/Berlin) Started something"
+        in listed
     )
     html = await owner.read(f"/console/schedules/{gallery.ids['schedule']}")
     said = visible(html)

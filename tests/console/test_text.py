@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from console.forms import Form
 from console.sessions import check_form_token, form_token
 from console.text import plain, runs, signed, usd
-from console.views.charts import LABELS, WIDTH, forest
+from console.views.charts import SLIM, WIDE, Shape, forest
 from console.views.diffs import Comparison, compare
+from console.views.due_words import in_words
 from console.views.optimizations import Arm
 from console.views.transcripts import Gap, Turn, excerpt, turns_of
 from redraft.domain.errors import RedraftError
+from redraft.domain.schedules.cron import parse_cron
 from redraft.store.ids import new_id
 
 LINES = st.lists(st.sampled_from(["a b", "a c", "", "x", "y z", "same"]), max_size=30).map("\n".join)
@@ -28,10 +30,33 @@ def test_a_character_that_nobody_sees_is_named(character: str) -> None:
     assert plain(f"a{character}b") == f"a[{NAMES[character]}]b"
 
 
-@given(st.text(alphabet="ab \n\té日👩\u200d🚀\u202e\x00"))
+@given(st.text(alphabet="ab \n\té日🚀\u202e\x00"))
 def test_everything_else_stays_as_it_is(text: str) -> None:
     shown = [run.text for run in runs(text) if not run.name]
     assert "".join(shown) == text.replace("\u202e", "").replace("\x00", "")
+
+
+@pytest.mark.parametrize("text", ["👩\u200d🚀", "❤\ufe0f", "1\ufe0f\u20e3", "می\u200cخواهم"])
+def test_what_scripts_and_emoji_are_made_of_stays(text: str) -> None:
+    assert plain(text).strip("\u2068\u2069") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pass\u200dword", "pass[ZWJ]word"),
+        ("a\ufe0f\ufe0fb", "a[U+FE0F][U+FE0F]b"),
+        ("x\U000e0101\U000e0120", "x[U+E0101][U+E0120]"),
+        ("\u2800\u3164", "[U+2800][U+3164]"),
+    ],
+)
+def test_what_hides_between_letters_is_named(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+def test_a_name_from_right_to_left_is_kept_apart() -> None:
+    assert plain("שלום 6") == "\u2068שלום 6\u2069"
+    assert plain("Ann 6") == "Ann 6"
 
 
 @given(LINES, LINES)
@@ -75,17 +100,18 @@ def test_money_shows_the_digits_that_matter(amount: float | None, shown: str) ->
 
 
 def test_a_minus_is_a_minus() -> None:
-    assert (signed(-1.25), signed(2), signed(None)) == ("−1.2", "+2.0", "–")
+    assert (signed(-1.25), signed(2), signed(-0.04), signed(None)) == ("−1.2", "+2.0", "0.0", "–")
 
 
-@given(st.floats(-100, 100), st.floats(0, 50), st.floats(0, 50))
-def test_an_interval_stays_within_its_chart(middle: float, below: float, above: float) -> None:
+@given(st.floats(-100, 100), st.floats(0, 50), st.floats(0, 50), st.sampled_from([WIDE, SLIM]))
+def test_an_interval_stays_within_its_chart(middle: float, below: float, above: float, shape: Shape) -> None:
     low, high = max(-100.0, middle - below), min(100.0, middle + above)
     arm = Arm("1", "A", False, 1, 50.0, middle, low, high, 0.5, True, "", False, False)
-    chart = forest([arm], 3.0)
+    chart = forest([arm], 3.0, shape)
     mark = chart.marks[0]
     assert mark.x is not None
-    assert LABELS - 0.1 <= mark.x1 <= mark.x + 0.1 <= mark.x2 + 0.2 <= WIDTH + 0.1
+    assert shape.left - 0.1 <= mark.x1 <= mark.x + 0.1 <= mark.x2 + 0.2 <= shape.width + 0.1
+    assert mark.text_y < mark.y + 5 < chart.base
     assert any(tick.zero for tick in chart.ticks)
 
 
@@ -107,3 +133,20 @@ def test_a_form_makes_the_same_record_twice_and_nobody_elses() -> None:
 def test_a_body_that_is_no_form_is_refused(body: bytes) -> None:
     with pytest.raises(RedraftError):
         Form.parse(body)
+
+
+@pytest.mark.parametrize(
+    ("cron", "told"),
+    [
+        ("0 6 * * mon", "Mondays at 06:00"),
+        ("30 18 * * *", "every day at 18:30"),
+        ("0 9,17 * * mon-fri", "Monday to Friday at 09:00 and 17:00"),
+        ("0 8 * * 7,2,6", "Tuesdays, Saturdays and Sundays at 08:00"),
+        ("15 0 1 * *", "on day 1 of each month at 00:15"),
+        ("0 0 13 * fri", ""),
+        ("*/15 * * * *", ""),
+        ("0 6 * jan *", ""),
+    ],
+)
+def test_simple_due_times_are_told_in_words(cron: str, told: str) -> None:
+    assert in_words(parse_cron(cron)) == told
