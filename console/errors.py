@@ -28,7 +28,7 @@ _TITLES = {
     Kind.TOO_LARGE: "Too large",
 }
 _NEXT = {
-    Kind.FORBIDDEN: "Your role does not cover this. An administrator of your organisation can change it.",
+    Kind.FORBIDDEN: "An administrator of your organisation can do it, or give you another role.",
     Kind.NOT_FOUND: "The address may be mistyped, or what was here was deleted.",
     Kind.UNAVAILABLE: "Nothing is lost: what runs goes on by itself. Try again in a few seconds.",
     Kind.INTERNAL: "It has been logged. Whoever runs this server finds it by the number below.",
@@ -57,7 +57,11 @@ def _page(scope: Scope, error: RedraftError, form: Form | None, token: str) -> H
         headline, advice = "Please confirm", ""
     else:
         advice = "" if error.code == "CROSS_SITE_REQUEST" else _NEXT.get(error.kind, "")
-    message = "There is no page at this address." if error.code == "NOT_FOUND" and form is None else error.message
+    message = error.message
+    if error.code == "NOT_FOUND" and form is None:
+        message = "There is no page at this address."
+    elif error.code == "PERMISSION_DENIED":
+        message = "Your role does not cover this."
     answer = pages.html(
         "error.html",
         STATUS[error.kind],

@@ -70,7 +70,12 @@ class Form:
 
     def kept(self) -> list[tuple[str, str]]:
         """Return what was sent, to show it again or send it again; the form's token and passwords are not kept."""
-        return [(name, value) for name, values in self.fields.items() if name not in _NOT_KEPT for value in values]
+        return [
+            (name, value.replace("\r\n", "\n"))
+            for name, values in self.fields.items()
+            if name not in _NOT_KEPT
+            for value in values
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from redraft.domain.schedules.changes import (
 )
 from redraft.domain.schedules.reading import get_schedule
 from redraft.domain.schedules.records import DEFAULT_SAMPLE, settings_of
+from redraft.domain.schedules.revising import GREATEST_NOTE
 from redraft.store.ids import new_id
 from redraft.store.tables import Schedule
 
@@ -101,6 +102,7 @@ async def schedule_page(visit: Visit, schedule_id: UUID, typed: Typed | None = N
         number=page,
         more=page * RUNS < view.total,
         new_id=new_id(),
+        most_note=GREATEST_NOTE,
         address=f"/console/schedules/{schedule_id}",
     )
 

@@ -48,6 +48,22 @@ async def test_accepting_with_a_note(office: Office) -> None:
     await shows(page, "accepted proposal")
 
 
+async def test_what_was_typed_stays_while_the_server_is_away(office: Office) -> None:
+    _, proposal = await office.world.waiting()
+    page = await office.person(to=f"/console/proposals/{proposal.id}")
+    await page.get_by_role("button", name="Reject …").press("Enter")
+    await expect(page.locator("#reject-note")).to_be_focused()
+    await page.keyboard.type("Not now.")
+    await page.route("**/console/**", lambda route: route.abort("connectionrefused"))
+    await page.get_by_role("button", name="Reject it").click()
+    await shows(page, "The server can't be reached, so nothing was sent.")
+    await expect(page.locator("#reject-note")).to_have_value("Not now.")
+    await page.unroute_all()
+    await page.get_by_role("button", name="Reject it").click()
+    await shows(page, "Rejected")
+    assert (await office.world.get(Proposal, proposal.id)).note == "Not now."
+
+
 async def test_everything_works_without_script(office: Office) -> None:
     _, proposal = await office.world.waiting()
     page = await office.browser.new_page(java_script_enabled=False)
@@ -104,8 +120,7 @@ async def test_editing_shows_the_difference_and_checks_anew(office: Office) -> N
     await shows(page, "The draft lost the template variable {{restaurant}}")
     await page.get_by_role("button", name="Accept …").click()
     await page.get_by_role("button", name="Accept the draft").click()
-    await shows(page, "A blocking check failed.")
-    await page.get_by_role("button", name="Accept …").click()
+    await shows(page, "A blocking check failed.")  # in the dialogue, which is open again
     await page.get_by_label("Accept although a blocking check failed").check()
     await page.get_by_role("button", name="Accept the draft").click()
     await shows(page, "Version 2 is live")

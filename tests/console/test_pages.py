@@ -147,6 +147,7 @@ async def test_a_viewer_reads_everything_and_decides_nothing(
             answer = await api.post(path, headers=headers, data={})
             assert answer.status_code == 403, f"{path}: {answer.status_code}"
             assert "Not allowed" in answer.text
+            assert "Your role does not cover this." in answer.text
 
 
 async def test_nothing_of_another_customer_is_there(
@@ -196,6 +197,9 @@ async def test_drift_says_what_changed_and_what_is_possible(owner: Person, galle
     assert "Version 2 is live now" in said
     assert "by grace" in said
     assert "There are none yet" in said
+    assert "Prompt moved" in said
+    assert "Edit the draft" not in said
+    assert "The prompt moved to another version. Prices." in visible(await owner.read("/console/"))
     assert "Accept the draft" not in said or "disabled" in await owner.read(
         f"/console/proposals/{gallery.ids['drifted']}"
     )
@@ -209,6 +213,8 @@ async def test_an_optimization_says_its_verdict_in_a_sentence(owner: Person, gal
     assert "<svg" in html
     running = visible(await owner.read(f"/console/optimizations/{gallery.ids['race']}"))
     assert "Too early to decide" in running
+    assert ("Apply a variant …" in said, "Stop …" in said) == (True, False)
+    assert ("Apply a variant …" in running, "Stop …" in running) == (False, True)
 
 
 async def test_trials_are_filtered_and_shown_side_by_side(owner: Person, gallery: Gallery) -> None:

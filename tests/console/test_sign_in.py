@@ -115,6 +115,7 @@ async def test_what_was_typed_outlives_the_session(
     fields |= {"username": customer.username, "password": PASSWORD}
     resumed = await person.http.post("/console/sign-in", data=fields, headers=ORIGIN)
     assert resumed.status_code == 200
+    assert "it will reject the proposal" in visible(resumed.text)
     assert f'action="{path}"' in resumed.text
     assert 'name="note" value="&lt;b&gt;Tone&lt;/b&gt; &amp; facts"' in resumed.text
     sent = await person.http.post(path, data={"csrf": form_token(resumed.text), "note": "x"}, headers=ORIGIN)

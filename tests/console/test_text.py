@@ -129,6 +129,11 @@ def test_a_form_makes_the_same_record_twice_and_nobody_elses() -> None:
     assert form.record_id(mine) not in {form.record_id(theirs), form.ids("id")[0]}
 
 
+def test_what_is_kept_has_the_line_ends_of_text() -> None:
+    form = Form.parse(b"note=a%0D%0Ab&csrf=x&password=y")
+    assert form.kept() == [("note", "a\nb")]
+
+
 @pytest.mark.parametrize("body", [b"a=%00", b"\xff=1", b"noequals"])
 def test_a_body_that_is_no_form_is_refused(body: bytes) -> None:
     with pytest.raises(RedraftError):

@@ -40,6 +40,8 @@ async def test_an_optimization_is_started_followed_to_its_verdict_and_dismissed(
         await page.get_by_role("button", name="Start it").click()
         await shows(page, "is better than the prompt as it is", timeout_s=PATIENCE_S)  # without a reload
         await shows(page, "It has ended.")
+        await expect(page.locator("details[id^=variant-]")).to_have_count(2)  # they came while it ran
+        await expect(page.get_by_role("button", name="Apply a variant …")).to_have_count(0)  # nobody saw the results
     finally:
         world.gemini.default(auto())
     identifier = page.url.rsplit("/", 1)[1]
