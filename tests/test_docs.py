@@ -11,7 +11,7 @@ from pydantic import AliasChoices
 from typer.main import get_command
 
 from api.routers import ROUTERS
-from redraft.cli import app
+from redraft.commands.application import app
 from redraft.settings import Settings
 
 ROOT = Path(__file__).parent.parent

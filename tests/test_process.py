@@ -31,3 +31,17 @@ def test_a_process_without_a_client_does_not_wait() -> None:
     script = "import time\nfrom redraft.process import *\nt = time.monotonic()\nleave_cleanly()\n"
     done = _run(script + "print(time.monotonic() - t < PAUSE_S)")
     assert done.stdout == "True\n"
+
+
+def test_ctrl_c_while_the_command_is_still_being_imported_leaves_no_stack_trace() -> None:
+    script = (
+        "import signal, sys\n"
+        "from redraft.cli import main\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "main()\n"
+    )
+    done = _run(script)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from redraft.cli import app
+from redraft.commands.application import app
 from tests.cli.conftest import Cli
 
 COMMANDS = (
