@@ -55,6 +55,7 @@ class ReoptimizeActivities:
             workflow_id=info.workflow_id or "",
             run_key=info.workflow_run_id or "",
             due_at=request.due_at,
+            while_paused=request.while_paused,
         )
         try:
             async with self._db.tenant(request.customer_id) as session:

@@ -20,6 +20,7 @@ import httpx
 from redraft.domain.errors import RedraftError
 from redraft.domain.webhooks.addresses import Address, Network, check_url, literal_of, may_reach, port_of
 from redraft.domain.webhooks.deliveries import Outcome
+from redraft.llm.transport import seconds
 
 CONNECT_S = 5.0
 OUR_HEADERS = {"User-Agent": "Redraft-Webhooks/1", "Connection": "close"}
@@ -58,10 +59,10 @@ class Sender:
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
         """Send one POST and say what came of it. Nothing of the answer's body is read."""
-        began, status, error = time.monotonic(), None, ""
+        began, status, error, wish = time.monotonic(), None, "", 0.0
         try:
             async with asyncio.timeout(self._timeout_s):
-                status = await self._status(url, body, headers)
+                status, wish = await self._answer(url, body, headers)
             error = _complaint(status)
         except TimeoutError:
             error = f"no answer within {self._timeout_s:g} s"
@@ -75,9 +76,10 @@ class Sender:
             OSError,
         ):  # what no library calls its own failure
             error = "the request could not be sent to this URL"
-        return Outcome(error, round(1_000 * (time.monotonic() - began)), status)
+        return Outcome(error, round(1_000 * (time.monotonic() - began)), status, wish)
 
-    async def _status(self, text: str, body: bytes, headers: dict[str, str]) -> int:
+    async def _answer(self, text: str, body: bytes, headers: dict[str, str]) -> tuple[int, float]:
+        """Return the status, and for how long (s) the endpoint wishes to be left alone."""
         try:
             url = check_url(text, self._allowed)
         except RedraftError as error:
@@ -107,7 +109,7 @@ class Sender:
             raise Refused("the URL must begin with https://; nothing was sent")
         return addresses
 
-    async def _send(self, url: httpx.URL, address: Address, body: bytes, headers: dict[str, str]) -> int:
+    async def _send(self, url: httpx.URL, address: Address, body: bytes, headers: dict[str, str]) -> tuple[int, float]:
         # One client per request: a connection that was made for one name is never used for another.
         transport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
         timeout = httpx.Timeout(self._timeout_s, connect=min(CONNECT_S, self._timeout_s))
@@ -121,7 +123,7 @@ class Sender:
             )
             response = await client.send(request, stream=True, follow_redirects=False)
             await response.aclose()
-            return response.status_code
+            return response.status_code, seconds(response.headers.get("Retry-After")) or 0.0
 
 
 def _complaint(status: int) -> str:

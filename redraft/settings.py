@@ -163,6 +163,9 @@ class Settings(BaseSettings):
     schedule_audit_wait_s: float = Field(
         default=3_600.0, gt=0, description="Seconds that a run of a schedule waits for its audits."
     )
+    schedule_run_days: int | None = Field(
+        default=None, ge=1, le=36_500, description="Days that ended runs of schedules are kept; none = for ever."
+    )
     max_schedules: int = Field(default=100, ge=1, description="Schedules per customer.")
 
     # Operation

@@ -17,25 +17,22 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from redraft.domain.optimizations.states import open_records
-from redraft.domain.proposals.states import OPEN_STATES
 from redraft.domain.schedules.run_state import settle_lost
-from redraft.domain.webhooks.deliveries import overdue_deliveries
 from redraft.store.database import Database
 from redraft.store.ids import ZERO_ID
-from redraft.store.tables import (
-    Audit,
-    IdempotencyKey,
-    ModelCall,
-    Optimization,
-    OutboxEvent,
-    Proposal,
-    RateWindow,
-    ScheduleRun,
-    Watch,
-)
+from redraft.store.tables import IdempotencyKey, ModelCall, OutboxEvent, Proposal, RateWindow
 from redraft.store.tables.base import now
 from runtime.client import register_search_attributes
+from runtime.open_records import (
+    OpenRecord,
+    Page,
+    open_audits,
+    open_deliveries,
+    open_optimizations,
+    open_proposals,
+    open_runs,
+    open_watches,
+)
 from runtime.schedules import Scheduler
 from runtime.starts import Starter
 from workflows.ids import (
@@ -46,7 +43,6 @@ from workflows.ids import (
     webhook_workflow_id,
 )
 
-GRACE = timedelta(seconds=10)  # a record this young may just be starting its workflow
 LOST_CALL_AFTER = timedelta(hours=1)
 ANSWERS_KEPT = timedelta(hours=24)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
@@ -61,20 +57,11 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class OpenRecord:
-    """A record that should have a running workflow; `prompt_id` is zero for what belongs to no prompt."""
-
-    customer_id: UUID
-    id: UUID
-    prompt_id: UUID = ZERO_ID
-
-
-@dataclass(frozen=True, slots=True)
 class Kind:
     """Records of one kind that have a workflow each."""
 
     workflow_type: str
-    open_records: Callable[[AsyncSession], Awaitable[list[OpenRecord]]]
+    page: Page
     id_of: Callable[[UUID], str]
     restart: Callable[[OpenRecord], Awaitable[None]]
 
@@ -136,11 +123,11 @@ class Reconciler:
 
     def _kinds(self) -> list[Kind]:
         return [
-            Kind("ProposalWorkflow", _open_proposals, proposal_workflow_id, self._proposal),
-            Kind("AuditWorkflow", _open_audits, audit_workflow_id, self._audit),
-            Kind("OptimizationWorkflow", _open_optimizations, optimization_workflow_id, self._optimization),
-            Kind("WatchWorkflow", _open_watches, watch_workflow_id, self._watch),
-            Kind("WebhookDeliveryWorkflow", _open_deliveries, webhook_workflow_id, self._delivery),
+            Kind("ProposalWorkflow", open_proposals, proposal_workflow_id, self._proposal),
+            Kind("AuditWorkflow", open_audits, audit_workflow_id, self._audit),
+            Kind("OptimizationWorkflow", open_optimizations, optimization_workflow_id, self._optimization),
+            Kind("WatchWorkflow", open_watches, watch_workflow_id, self._watch),
+            Kind("WebhookDeliveryWorkflow", open_deliveries, webhook_workflow_id, self._delivery),
         ]
 
     async def _proposal(self, record: OpenRecord) -> None:
@@ -159,10 +146,16 @@ class Reconciler:
         await self._starter.start_audit(record.customer_id, record.id, record.prompt_id)
 
     async def _restart_lost(self, kind: Kind) -> int:
-        async with self._db.system() as session:
-            records = await kind.open_records(session)
-        if not records:
-            return 0
+        after, lost = ZERO_ID, 0
+        while True:
+            async with self._db.system() as session:
+                records = await kind.page(session, after)
+            if not records:
+                return lost
+            lost += await self._restart_lost_of(kind, records)
+            after = records[-1].id
+
+    async def _restart_lost_of(self, kind: Kind, records: list[OpenRecord]) -> int:
         running = await self._running(kind.workflow_type, [kind.id_of(record.id) for record in records])
         lost = [r for r in records if kind.id_of(r.id) not in running and not await self._runs(kind.id_of(r.id))]
         if lost:  # a Temporal that has forgotten workflows may have forgotten these too
@@ -174,17 +167,22 @@ class Reconciler:
 
     async def _settle_lost(self) -> None:
         """Fail runs of schedules whose workflow is gone: they are over, and the schedule comes again."""
-        async with self._db.system() as session:
-            runs = await _open_runs(session)
-        for run in runs:
-            await self._guarded(run.workflow_id, self._settle_if_lost(run))
+        after = ZERO_ID
+        while True:
+            async with self._db.system() as session:
+                runs = await open_runs(session, after)
+            if not runs:
+                return
+            for customer_id, run_id, workflow_id in runs:
+                await self._guarded(workflow_id, self._settle_if_lost(customer_id, run_id, workflow_id))
+            after = runs[-1][1]
 
-    async def _settle_if_lost(self, run: ScheduleRun) -> None:
-        if await self._runs(run.workflow_id):
+    async def _settle_if_lost(self, customer_id: UUID, run_id: UUID, workflow_id: str) -> None:
+        if await self._runs(workflow_id):
             return
-        log.warning("workflow_lost", workflow_id=run.workflow_id, customer_id=str(run.customer_id))
-        async with self._db.tenant(run.customer_id) as session:
-            await settle_lost(session, run.id)
+        log.warning("workflow_lost", workflow_id=workflow_id, customer_id=str(customer_id))
+        async with self._db.tenant(customer_id) as session:
+            await settle_lost(session, run_id)
 
     async def _clean(self) -> None:
         async with self._db.system() as session:
@@ -207,43 +205,6 @@ class Reconciler:
                 return False
             raise
         return description.status == WorkflowExecutionStatus.RUNNING
-
-
-async def _open_proposals(session: AsyncSession) -> list[OpenRecord]:
-    statement = select(Proposal.customer_id, Proposal.id, Proposal.prompt_id).where(
-        col(Proposal.status).in_(OPEN_STATES), col(Proposal.created_at) < now() - GRACE
-    )
-    return [OpenRecord(*row) for row in await session.exec(statement)]
-
-
-async def _open_audits(session: AsyncSession) -> list[OpenRecord]:
-    statement = select(Audit.customer_id, Audit.id, Audit.prompt_id).where(
-        Audit.status == "progressing", col(Audit.deleted_at).is_(None), col(Audit.created_at) < now() - GRACE
-    )
-    return [OpenRecord(*row) for row in await session.exec(statement)]
-
-
-async def _open_optimizations(session: AsyncSession) -> list[OpenRecord]:
-    statement = select(Optimization.customer_id, Optimization.id, Optimization.prompt_id).where(
-        open_records(), col(Optimization.created_at) < now() - GRACE
-    )
-    return [OpenRecord(*row) for row in await session.exec(statement)]
-
-
-async def _open_watches(session: AsyncSession) -> list[OpenRecord]:
-    statement = select(Watch.customer_id, Watch.id, Watch.prompt_id).where(
-        Watch.status == "watching", col(Watch.created_at) < now() - GRACE
-    )
-    return [OpenRecord(*row) for row in await session.exec(statement)]
-
-
-async def _open_deliveries(session: AsyncSession) -> list[OpenRecord]:
-    return [OpenRecord(*row) for row in await overdue_deliveries(session, now() - GRACE)]
-
-
-async def _open_runs(session: AsyncSession) -> list[ScheduleRun]:
-    statement = select(ScheduleRun).where(ScheduleRun.status == "running", col(ScheduleRun.created_at) < now() - GRACE)
-    return list(await session.exec(statement))
 
 
 async def _clean(session: AsyncSession) -> None:

@@ -1,4 +1,4 @@
-"""The worker's housekeeping: traces and events past their retention go, partitions of coming months are made."""
+"""The worker's housekeeping: what is past its retention goes, partitions of coming months are made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import structlog
 
 from redraft.domain.events import expire_events
 from redraft.domain.live.retention import keep_retention
-from redraft.domain.webhooks.deliveries import expire_deliveries
+from redraft.domain.schedules.retention import expire_runs
+from redraft.domain.webhooks.housekeeping import expire_deliveries
 from redraft.settings import Settings
 from redraft.store.database import Database
 
@@ -31,6 +32,8 @@ class Retention:
                     log.info("traces_expired", traces=gone)
                 if gone := await expire_events(self._db, self._settings.event_days):
                     log.info("events_expired", events=gone)
+                if gone := await expire_runs(self._db, self._settings.schedule_run_days):
+                    log.info("schedule_runs_expired", runs=gone)
                 await expire_deliveries(self._db, self._settings.webhook_delivery_days)
             except Exception:
                 log.exception("retention_failed")

@@ -36,11 +36,9 @@ from redraft.domain.schedules.timing import times_of
 from redraft.store.tables import Schedule
 from workflows import attributes
 from workflows.queues import workflow_queue
-from workflows.reoptimize_contracts import REOPTIMIZE_WORKFLOW, ReoptimizeInput, reoptimize_workflow_id
+from workflows.reoptimize_contracts import MARK, REOPTIMIZE_WORKFLOW, ReoptimizeInput, reoptimize_workflow_id
 
 SKIP = ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_SKIP
-MARK = "redraft_schedule"
-"""Memo of what a schedule starts: which revision of the row Temporal has, and whether that one was paused."""
 
 
 def temporal_id(schedule_id: UUID) -> str:

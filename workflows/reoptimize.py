@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import database_options, reading_options
     from workflows.proposals import ProposalWorkflow
     from workflows.reoptimize_contracts import (
+        MARK,
         REOPTIMIZE_WORKFLOW,
         BeginRun,
         ReoptimizeInput,
@@ -62,7 +63,13 @@ class ReoptimizeWorkflow:
 
     async def _begin(self, start: ReoptimizeInput) -> RunState:
         due_at = workflow.info().typed_search_attributes.get(DUE_AT)
-        request = BeginRun(customer_id=start.customer_id, schedule_id=start.schedule_id, due_at=due_at)
+        mark: dict[str, Any] = workflow.memo_value(MARK, {})
+        request = BeginRun(
+            customer_id=start.customer_id,
+            schedule_id=start.schedule_id,
+            due_at=due_at,
+            while_paused=bool(mark.get("paused")),
+        )
         return await self._do(ReoptimizeActivities.begin, request, "Record that the schedule is due")
 
     async def _sample(self, ref: RunRef) -> RunState:

@@ -11,6 +11,8 @@ from workflows.contracts import ProposalInput
 from workflows.optimization_contracts import OptimizationInput
 
 REOPTIMIZE_WORKFLOW = "ReoptimizeWorkflow"
+MARK = "redraft_schedule"
+"""Memo of what a schedule starts: which revision of the row Temporal has, and whether that one was paused."""
 
 
 class ReoptimizeInput(BaseModel):
@@ -26,11 +28,15 @@ def reoptimize_workflow_id(schedule_id: UUID) -> str:
 
 
 class BeginRun(BaseModel):
-    """A due time that has come; `due_at` None: started by hand, outside the schedule."""
+    """A due time that has come; `due_at` None: started by hand, outside the schedule.
+
+    `while_paused`: the schedule was paused in Temporal at that moment, so somebody asked for this run there.
+    """
 
     customer_id: UUID
     schedule_id: UUID
     due_at: datetime | None = None
+    while_paused: bool = False
 
 
 class RunRef(BaseModel):

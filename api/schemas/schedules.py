@@ -133,6 +133,7 @@ class _Fields(CamelBody):
     )
     jitter_seconds: int | None = Field(default=None, ge=0, le=GREATEST_JITTER_S, strict=True)
     catchup_window_seconds: int | None = Field(default=None, ge=LEAST_CATCHUP_S, le=GREATEST_CATCHUP_S, strict=True)
+    overlap: Literal["skip"] | None = Field(default=None, description="There is no other: never two runs at once.")
     settings: SettingsPart | None = None
     when: WhenPart | None = None
     budget_usd: Usd | None = Field(default=None, description="Per calendar month, UTC; needs the scope admin.")

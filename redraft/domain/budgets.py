@@ -143,7 +143,7 @@ async def correct(session: AsyncSession, account: Account, difference: Decimal) 
     """Change what is booked, now that a cost is known; emits an event where a share of the budget is reached."""
     row = (await run_sql(session, _SQL[account.kind].correct, **_row_of(account), usd=difference)).one()
     if row.budget_usd is not None:
-        await _announce(session, account, row, _percent(row.usd, row.budget_usd))
+        await _announce(session, account, row)
 
 
 async def note_refusal(session: AsyncSession, refused: BudgetSpent, purpose: str) -> None:
@@ -155,40 +155,48 @@ async def note_refusal(session: AsyncSession, refused: BudgetSpent, purpose: str
     await run_sql(session, sql.row, **where, customer=account.customer_id)
     values = {"usd": refused.greatest, "budget": refused.budget, "purpose": purpose}
     row = (await run_sql(session, sql.refuse, **where, **values)).one()
-    await _announce(session, account, row, SPENT_PERCENT)
+    await _announce(session, account, row, refused=True)
 
 
 def _row_of(account: Account) -> dict[str, Any]:
     return {"id": account.id, "month": account.month}
 
 
-def _percent(usd: Decimal, budget: Decimal) -> int:
-    """Return the highest mark that a spend has reached."""
-    if usd >= budget:
-        return SPENT_PERCENT
-    return WARN_PERCENT if usd * 100 >= budget * WARN_PERCENT else 0
+def _reached(usd: Decimal, budget: Decimal, *, refused: bool) -> list[int]:
+    """Return the marks that a spend has reached, or a refused call has: it may not have fit long before the first."""
+    marks = [WARN_PERCENT] if budget and usd * 100 >= budget * WARN_PERCENT else []
+    return [*marks, SPENT_PERCENT] if refused or usd >= budget else marks
+
+
+def _announced(told: int) -> set[int]:
+    """Return the marks that were told of, which a row keeps as their sum."""
+    return {mark for mark in (WARN_PERCENT, SPENT_PERCENT) if told in (mark, WARN_PERCENT + SPENT_PERCENT)}
 
 
 def _share(usd: Decimal, budget: Decimal) -> int:
     return int(usd * 100 / budget) if budget else SPENT_PERCENT
 
 
-async def _announce(session: AsyncSession, account: Account, row: Row[Any], percent: int) -> None:
+async def _announce(session: AsyncSession, account: Account, row: Row[Any], *, refused: bool = False) -> None:
     """Emit one event per mark, budget and month; the row is locked since it was changed."""
-    if percent <= row.announced_percent:
+    reached = _reached(row.usd, row.budget_usd, refused=refused)
+    new = [mark for mark in reached if mark not in _announced(row.announced_percent)]
+    if not new:
         return
-    await run_sql(session, _SQL[account.kind].announce, **_row_of(account), percent=percent)
-    await emit(
-        session,
-        account.customer_id,
-        "budget.spent" if percent == SPENT_PERCENT else "budget.threshold_reached",
-        account.id,
-        account=account.kind,
-        month=account.month.strftime("%Y-%m"),
-        percent=_share(row.usd, row.budget_usd),
-        budget_usd=float(row.budget_usd),
-        committed_usd=float(row.usd),
-    )
+    told = row.announced_percent + sum(new)
+    await run_sql(session, _SQL[account.kind].announce, **_row_of(account), percent=told)
+    for mark in new:
+        await emit(
+            session,
+            account.customer_id,
+            "budget.spent" if mark == SPENT_PERCENT else "budget.threshold_reached",
+            account.id,
+            account=account.kind,
+            month=account.month.strftime("%Y-%m"),
+            percent=_share(row.usd, row.budget_usd),
+            budget_usd=float(row.budget_usd),
+            committed_usd=float(row.usd),
+        )
 
 
 async def refuse_when_spent(session: AsyncSession, account: Account, default: Decimal | None, purpose: str) -> None:

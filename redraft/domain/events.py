@@ -181,6 +181,8 @@ _PREFIXES = {
 def as_document(event: Event) -> dict[str, Any]:
     """Return an event as clients read it, over HTTP and in a webhook: camelCase, ids as their own API writes them."""
     kind = TOPICS[event.topic].subject if event.topic in TOPICS else event.topic.partition(".")[0]
+    if kind == "budget":  # whose it is
+        kind = event.payload["account"]
     return {
         "id": f"evt_{event.id}",
         "topic": event.topic,

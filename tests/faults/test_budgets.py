@@ -11,8 +11,9 @@ import pytest
 from sqlmodel import col, select
 
 from redraft.domain.audits import AuditDraft, create_audit
-from redraft.domain.budgets import accounts, committed_usd, this_month
+from redraft.domain.budgets import accounts, committed_usd, correct, this_month
 from redraft.domain.errors import RedraftError
+from redraft.domain.events import as_document
 from redraft.domain.ledger import CallKey, failures
 from redraft.domain.metering import MeteredModel, OverBudget
 from redraft.domain.traces import TraceDraft, record_trace
@@ -131,7 +132,7 @@ async def test_a_budget_that_runs_out_says_so_once_at_each_mark(here: World) -> 
     assert await call() == "made"
     budget(here, cost / 2)
     assert await call() == "refused"
-    assert [topic for topic, _ in await events()] == [*(topic for topic, _ in told), "budget.spent"]
+    assert [topic for topic, _ in await events()] == 2 * ["budget.threshold_reached", "budget.spent"]  # of a new budget
     assert broken_laws(database_url(here)) == {}
     await model.close()
 
@@ -175,6 +176,12 @@ async def test_a_schedules_budget_stops_its_calls_and_nobody_elses(here: World) 
         assert 0 < await committed_usd(session, account) < greatest
         [event] = await session.exec(select(Event).where(Event.subject_id == schedule.id))
     assert (event.topic, event.payload["account"]) == ("budget.spent", "schedule")
+    assert as_document(event)["subject"] == {"type": "schedule", "id": f"sched_{schedule.id}"}
+    async with here.db.tenant(here.customer_id) as session:  # at its mark the other event comes after all, once
+        for sign in (1, 1, -2):
+            await correct(session, account, sign * greatest)
+        topics = list(await session.exec(select(Event.topic).where(Event.subject_id == schedule.id)))
+    assert sorted(topics) == ["budget.spent", "budget.threshold_reached"]
     assert broken_laws(database_url(here)) == {}
     await model.close()
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,18 +17,21 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from redraft.domain.access import Principal, Scope
 from redraft.domain.live.documents import Document
 from redraft.domain.live.ingest import Report, ingest
 from redraft.domain.proposals.opening import ProposalRequest, open_proposal
 from redraft.domain.schedules.asking import KEPT, Ask, record_ask
-from redraft.domain.schedules.changes import pause_schedule, resume_schedule
+from redraft.domain.schedules.changes import ScheduleUpdate, pause_schedule, resume_schedule, update_schedule
 from redraft.domain.schedules.deciding import WantedOptimization, decide
 from redraft.domain.schedules.reading import last_runs, newest_runs
+from redraft.domain.schedules.retention import expire_runs
 from redraft.domain.schedules.run_state import RunStart, begin, enter
 from redraft.domain.schedules.sampled import request_audits
 from redraft.store.database import run_sql
 from redraft.store.tables import Audit, Event, OutboxEvent, Prompt, Schedule, ScheduleRun
 from redraft.store.tables.base import now
+from runtime import open_records
 from runtime.reconciler import Reconciler
 from runtime.starts import Starter
 from tests.support.fake_gemini import FakeGemini
@@ -214,9 +218,10 @@ async def test_a_pause_stops_the_backfills_that_were_asked_for_before_it(quiet: 
     await ask(quiet, schedule, Ask(uuid4(), "backfill", "ada", moments[0], moments[-1], 4))
     under_way = await due_run(quiet, schedule, moments[0])
     assert (under_way.cause, under_way.status) == ("backfill", "running")
-    for pause_again in (False, True):  # of a schedule that is paused already, too
+    pauses = (partial(pause_schedule, note="", actor="ada"), partial(patched, quiet, ScheduleUpdate(paused=True)))
+    for pause_again, pause in enumerate(pauses):  # of a schedule that is paused already, too
         async with quiet.db.tenant(quiet.customer_id) as session:
-            await pause_schedule(session, schedule.id, "", "ada")
+            await pause(session, schedule.id)
         stopped = await due_run(quiet, schedule, moments[1])
         assert (stopped.cause, stopped.status, stopped.reason) == ("backfill", "skipped", "SCHEDULE_PAUSED")
         async with quiet.db.tenant(quiet.customer_id) as session:
@@ -227,6 +232,25 @@ async def test_a_pause_stops_the_backfills_that_were_asked_for_before_it(quiet: 
     async with quiet.db.tenant(quiet.customer_id) as session:
         await resume_schedule(session, schedule.id, "ada")
     assert (await due_run(quiet, schedule, moments[3])).reason == "SCHEDULE_PAUSED"
+
+
+async def patched(here: World, update: ScheduleUpdate, session: AsyncSession, schedule_id: UUID) -> Schedule:
+    """Change a schedule as a manager does."""
+    principal = Principal(here.customer_id, "ada", Scope.WRITE)
+    return await update_schedule(session, schedule_id, update, principal, here.settings)
+
+
+async def test_old_runs_go_but_not_those_that_later_runs_look_back_at(quiet: World, database_url: str) -> None:
+    schedules = [await make_schedule(quiet, await quiet.prompt(name=name), "audit") for name in ("busy", "idle")]
+    made = [(await due_run(quiet, schedules[number == 4], now())).id for number in range(5)]
+    old = "update schedule_runs set status = %s, finished_at = now() - interval '10 days' + %s where id = %s"
+    with psycopg.connect(database_url) as connection:
+        for number, status in enumerate(("started", "skipped", "started", "skipped", "skipped")):
+            connection.execute(old, [status, timedelta(hours=number), made[number]])
+    assert (await expire_runs(quiet.db, None), await expire_runs(quiet.db, 11)) == (0, 0)
+    assert await expire_runs(quiet.db, 9, batch=1) == 2
+    left = [run.id for schedule in schedules for run in await runs_of(quiet, schedule)]
+    assert set(left) == {made[2], made[3], made[4]}
 
 
 async def test_a_backfill_is_remembered_until_each_due_time_had_its_run(quiet: World) -> None:
@@ -280,20 +304,26 @@ async def test_a_proposal_stands_on_the_new_audits_the_worst_first_twenty_at_mos
         assert [row[0] for row in rows] == [1] * 3 + [2] * 9 + [4] * 8
 
 
-async def test_a_run_whose_workflow_is_gone_is_settled_by_the_reconciler(quiet: World, database_url: str) -> None:
+async def test_a_run_whose_workflow_is_gone_is_settled_by_the_reconciler(
+    quiet: World, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_records, "PAGE", 1)
     prompt = await quiet.prompt()
     await calls(quiet, prompt, True)
     schedule = await make_schedule(quiet, prompt, "audit")
     steps = await begun(quiet, schedule)
     await steps.sample()
+    other = await make_schedule(quiet, prompt, "audit")
+    await due_run(quiet, other, now())
     reconciler = Reconciler(quiet.db, Starter(quiet.client, quiet.settings), 1)
     await reconciler.reconcile()
     assert [run.status for run in await runs_of(quiet, schedule)] == ["running"]  # it may only just have begun
     with psycopg.connect(database_url) as connection:
         connection.execute("update schedule_runs set created_at = created_at - interval '1 minute'")
     await reconciler.reconcile()
-    [run] = await runs_of(quiet, schedule)
-    assert (run.status, run.reason) == ("failed", "WORKFLOW_LOST")
+    for each in (other, schedule):
+        [run] = await runs_of(quiet, each)
+        assert (run.status, run.reason) == ("failed", "WORKFLOW_LOST")
     assert (await steps.decide()).status == "failed"  # and that is final
     async with quiet.db.tenant(quiet.customer_id) as session:
         assert len(list(await session.exec(select(Audit)))) == 1

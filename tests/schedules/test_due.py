@@ -43,12 +43,15 @@ async def test_weekdays_at_nine_for_five_weeks_over_the_beginning_of_summer_time
     assert {moment.astimezone(UTC).hour for moment in found} == {7, 8}
 
 
-async def test_an_hour_that_the_clock_leaves_out_is_left_out_and_one_it_shows_twice_is_due_once(board: Board) -> None:
+async def test_an_hour_that_the_clock_leaves_out_is_left_out_and_one_it_shows_twice_is_told(board: Board) -> None:
     made = await board.make(calendar=[{"hour": "2", "minute": "30"}], timeZone="Europe/Berlin")
     found = await due(board, made, MARCH, APRIL)
     assert len(found) == 34
     assert (3, 28) not in {(moment.month, moment.day) for moment in found}
     assert [moment.day for moment in await due(board, made, *AUTUMN)] == [30, 31, 1]
+    made = await board.make(cron=["30 1 * * *"], timeZone="America/New_York")
+    found = await due(board, made, datetime(2027, 11, 7, tzinfo=UTC), datetime(2027, 11, 8, 12, tzinfo=UTC))
+    assert [(moment.astimezone(UTC).day, moment.astimezone(UTC).hour) for moment in found] == [(7, 5), (7, 6), (8, 6)]
 
 
 async def test_intervals_count_seconds_and_a_date_has_to_match_every_field(board: Board) -> None:

@@ -94,6 +94,7 @@ WRONG: list[tuple[Json, str]] = [
     ({"cron": ["0 * * * *"], "jitterSeconds": 3601}, "jitterSeconds: must not be larger than the 3,600 seconds"),
     ({"jitterSeconds": 100_000}, "jitterSeconds: input should be less than or equal to 86400"),
     ({"catchupWindowSeconds": 9}, "catchupWindowSeconds: input should be greater than or equal to 10"),
+    ({"overlap": "buffer_all"}, "overlap: input should be 'skip'"),
     ({"action": "deploy"}, "action: input should be 'proposal', 'optimization' or 'audit'"),
     ({"action": "audit", "settings": {"language": "de"}}, "settings.language: is a setting of the action proposal"),
     ({"settings": {"variantCount": 2}}, "settings.variantCount: is a setting of the action optimization"),

@@ -146,7 +146,7 @@ async def test_a_watch_that_temporal_lost_goes_on(
 ) -> None:
     await watched.accept()
     watch = await lost(watched, here)
-    monkeypatch.setattr("runtime.reconciler.GRACE", timedelta(0))
+    monkeypatch.setattr("runtime.open_records.GRACE", timedelta(0))
     assert await Reconciler(here.db, Starter(here.client, here.settings), 1).reconcile() == 1
     first, second = await watched.versions()
     await watched.outcomes(first.id, 90, 10)

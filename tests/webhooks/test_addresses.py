@@ -89,6 +89,7 @@ BAD = {
     "https://example.com/#part": "fragment",
     "https://example.com:22/": "port",
     "https://example.com:25/": "port",
+    "https://example.com:0/": "port",
     "https://127.0.0.1/": "public",
     "https://[::1]/": "public",
     "https://[::ffff:169.254.169.254]/": "public",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from redraft.domain.errors import RedraftError
 from redraft.domain.events import expire_events
 from redraft.domain.prompts import PromptDraft, create_prompt, delete_prompt
 from redraft.domain.webhooks import deliveries, records
-from redraft.domain.webhooks.deliveries import DeliveryRecord, expire_deliveries
+from redraft.domain.webhooks.deliveries import DeliveryRecord
+from redraft.domain.webhooks.housekeeping import expire_deliveries, overdue_deliveries
 from redraft.domain.webhooks.records import WebhookChange
 from redraft.domain.webhooks.secrets import Vault
 from redraft.store.tables import Prompt, WebhookAttempt, WebhookDelivery
@@ -210,7 +212,7 @@ async def test_what_is_disabled_or_deleted_meanwhile_is_not_sent(office: Office,
 
     async def all_cancelled() -> set[str]:
         async with office.world.db.tenant(office.world.customer_id) as session:
-            found = await deliveries.overdue_deliveries(session, now())
+            found = await overdue_deliveries(session, now())
             return {str(delivery_id) for _, delivery_id in found}
 
     await eventually(all_cancelled, lambda pending: pending == set(), "nothing pending")
@@ -286,6 +288,19 @@ async def test_redelivery_does_not_wait_for_the_next_attempt(office: Office, rec
     await office.do(deliveries.redeliver, made.webhook.id, delivery_id)
     (record,) = await office.until(made.webhook, "delivered")
     assert record.delivery.round == 2
+
+
+async def test_an_endpoint_may_put_the_next_attempt_off_by_a_day_at_most(office: Office, receiver: Receiver) -> None:
+    receiver.answers(503)
+    for said, seconds in (("7200", 7_200), ("999999999", 86_400)):
+        receiver.headers = {"Retry-After": said}
+        made = await office.webhook(receiver)
+        await office.test(made.webhook)
+        (record,) = await eventually(partial(office.deliveries, made.webhook), failed_once, "attempted")
+        assert record.delivery.next_attempt_at is not None
+        assert record.attempts[0].finished_at is not None
+        wait = (record.delivery.next_attempt_at - record.attempts[0].finished_at).total_seconds()
+        assert wait == pytest.approx(seconds, abs=1)
 
 
 @pytest.mark.parametrize("office", [LONG_WAIT], indirect=True)

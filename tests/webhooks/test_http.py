@@ -8,10 +8,11 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlmodel import select
 
-from redraft.domain.webhooks.deliveries import overdue_deliveries
-from redraft.store.database import Database
+from redraft.domain.webhooks.housekeeping import overdue, overdue_deliveries
+from redraft.store.database import Database, run_sql
 from redraft.store.ids import new_id
 from redraft.store.tables import OutboxEvent, Webhook, WebhookDelivery
 from redraft.store.tables.base import now
@@ -152,3 +153,7 @@ async def test_what_is_overdue_is_found_the_longest_due_first_and_never_all_at_o
     async with database.system() as session:
         assert await overdue_deliveries(session, now()) == [(customer.id, long_due), (customer.id, just_begun)]
         assert await overdue_deliveries(session, now(), limit=1) == [(customer.id, long_due)]
+        await run_sql(session, text("set local enable_seqscan = off"))  # a table this small would be read as a whole
+        sql = overdue(now(), 1).compile(dialect=session.get_bind().dialect, compile_kwargs={"literal_binds": True})
+        plan = "".join((await run_sql(session, text(f"explain {sql}"))).scalars())
+        assert ("ix_webhook_deliveries_due" in plan, "Sort" in plan) == (True, False), plan

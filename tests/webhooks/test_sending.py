@@ -119,6 +119,13 @@ async def test_any_other_answer_is_a_failure(receiver: Receiver, status: int) ->
     assert (outcome.status_code, outcome.error) == (status, f"answered HTTP {status}")
 
 
+@pytest.mark.parametrize(("said", "seconds"), [("120", 120.0), ("soon", 0.0), ("-5", 0.0), ("inf", 0.0)])
+async def test_an_endpoint_may_wish_to_be_left_alone(receiver: Receiver, said: str, seconds: float) -> None:
+    receiver.answers(429)
+    receiver.headers = {"Retry-After": said}
+    assert (await Sender(5, HERE).post(receiver.url, b"{}", HEADERS)).retry_after_s == seconds
+
+
 async def test_a_receiver_that_is_away_or_breaks_off(receiver: Receiver) -> None:
     receiver.gate.clear()
     sending = asyncio.create_task(Sender(5, HERE).post(receiver.url, b"{}", HEADERS))

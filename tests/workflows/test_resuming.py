@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from redraft.domain.errors import RedraftError
 from redraft.store.tables import Proposal
+from runtime import open_records
 from runtime.reconciler import Reconciler
 from runtime.starts import Starter
 from tests.support.fake_gemini import FakeGemini
@@ -59,7 +60,10 @@ async def test_a_long_history_continues_as_new_and_goes_on_waiting(
         assert gemini.count == 1
 
 
-async def test_lost_workflows_come_back_where_they_were(here: World, database_url: str) -> None:
+async def test_lost_workflows_come_back_where_they_were(
+    here: World, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_records, "PAGE", 1)
     _, waiting = await here.waiting()
     here.gemini.script(hang())
     progressing = await here.open(await here.prompt(name="Another"))

@@ -17,7 +17,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.domain.access import Principal
 from redraft.domain.commit import lock_prompt
 from redraft.domain.errors import Kind, RedraftError, conflict, invalid
-from redraft.domain.schedules.asking import stop_backfills
 from redraft.domain.schedules.checks import check_budget_right, check_conditions, check_settings, settings_of_action
 from redraft.domain.schedules.reading import get_schedule
 from redraft.domain.schedules.records import Action, ActionSettings, Conditions, Timing, timing_of
@@ -189,7 +188,6 @@ async def pause_schedule(session: AsyncSession, schedule_id: UUID, note: str, ac
     if len(note) > GREATEST_NOTE:
         raise invalid("note", f"has {len(note):,} characters; at most {GREATEST_NOTE} are kept")
     schedule = await get_schedule(session, schedule_id, for_update=True)
-    stop_backfills(schedule)  # also those that were asked for while it was paused
     await revise(session, schedule, "schedule.paused", actor, {"paused": True, "pause_note": note})
     return schedule
 

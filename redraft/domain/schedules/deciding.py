@@ -75,7 +75,9 @@ async def decide(
 async def _audits(session: AsyncSession, run: ScheduleRun) -> Counter[str]:
     """Return how many audits of this run's are completed, failed and progressing; deleted ones are not counted."""
     statement = select(Audit.status).where(col(Audit.id).in_(audit_ids_of(run)), col(Audit.deleted_at).is_(None))
-    return Counter(completed=0, failed=0, progressing=0) + Counter(await session.exec(statement))
+    counted = Counter(completed=0, failed=0, progressing=0)
+    counted.update(await session.exec(statement))  # a sum of two counters would leave out what is 0
+    return counted
 
 
 async def _end_audits(session: AsyncSession, run: ScheduleRun, audits: Counter[str], version: PromptVersion) -> None:

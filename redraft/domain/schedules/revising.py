@@ -22,11 +22,15 @@ TEMPORAL = "Temporal"
 
 
 async def revise(session: AsyncSession, schedule: Schedule, topic: str, actor: str, new: dict[str, Any]) -> None:
-    """Set values, if any differs, as the next revision, and tell. A pause stops backfills that are under way."""
+    """Set values, if any differs, as the next revision, and tell.
+
+    A pause stops backfills that are under way, also those that were asked for while the schedule was paused already.
+    """
+    if new.get("paused"):
+        stop_backfills(schedule)
+        session.add(schedule)
     if all(getattr(schedule, name) == value for name, value in new.items()):
         return
-    if new.get("paused") and not schedule.paused:
-        stop_backfills(schedule)
     for name, value in new.items():
         setattr(schedule, name, value)
     schedule.revision += 1

@@ -26,13 +26,17 @@ from redraft.store.tables.base import now
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """A run of Temporal's that a schedule began. `run_key` is that run's id; `due_at` None: outside any schedule."""
+    """A run of Temporal's that a schedule began. `run_key` is that run's id; `due_at` None: outside any schedule.
+
+    `while_paused`: Temporal began it on a paused schedule, which it does only for somebody who asks for it there.
+    """
 
     customer_id: UUID
     schedule_id: UUID
     workflow_id: str
     run_key: str
     due_at: datetime | None = None
+    while_paused: bool = False
 
 
 class Obstacle(NamedTuple):
@@ -53,6 +57,7 @@ async def begin(session: AsyncSession, start: RunStart) -> ScheduleRun:
     schedule = await session.get(Schedule, start.schedule_id)
     if schedule is None:
         raise not_found("Schedule")
+    cause = cause_of(schedule, start.due_at)
     run = ScheduleRun(
         id=run_id,
         customer_id=start.customer_id,
@@ -60,7 +65,7 @@ async def begin(session: AsyncSession, start: RunStart) -> ScheduleRun:
         workflow_id=start.workflow_id,
         run_key=start.run_key,
         due_at=start.due_at or now(),
-        cause=cause_of(schedule, start.due_at),
+        cause="manual" if start.while_paused and cause == "schedule" else cause,
     )
     session.add(run)
     await session.flush()

@@ -102,7 +102,9 @@ def check_url(text: str, allowed: tuple[Network, ...] = ()) -> httpx.URL:
 
 def port_of(url: httpx.URL) -> int:
     """Return the port that a URL leads to."""
-    return url.port or (HTTPS_PORT if url.scheme == "https" else HTTP_PORT)
+    if url.port is not None:
+        return url.port
+    return HTTPS_PORT if url.scheme == "https" else HTTP_PORT
 
 
 def literal_of(host: str) -> Address | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, text
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,19 +21,14 @@ from redraft.domain.outbox import ask, emit
 from redraft.domain.topics import TESTED
 from redraft.domain.webhooks.fanout import REQUESTED
 from redraft.domain.webhooks.records import disable, get_webhook
-from redraft.store.database import Database, run_sql
 from redraft.store.tables import Event, Webhook, WebhookAttempt, WebhookDelivery
 from redraft.store.tables.base import now
 
-BATCH = 1_000
-GREATEST_OVERDUE = 500
 GONE = 410
 JITTER = 0.1
+GREATEST_WISH_S = 86_400
+"""An endpoint may put the next attempt off, by its `Retry-After`, by no more."""
 _dice = random.Random()
-_EXPIRE = text(
-    "delete from webhook_deliveries where id in (select id from webhook_deliveries"
-    " where status <> 'pending' and created_at < :before order by created_at limit :size)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +48,15 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a request. `error` is empty exactly when it was delivered."""
+    """What came of a request. `error` is empty exactly when it was delivered.
+
+    `retry_after_s`: the endpoint wishes for no other attempt before.
+    """
 
     error: str
     duration_ms: int
     status_code: int | None = None
+    retry_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +97,9 @@ async def finish_attempt(
 ) -> Progress:
     """Record what came of an attempt, and decide what comes next.
 
-    After the k-th failure of a round the next attempt follows `delays[k - 1]` seconds later, or up to a tenth more;
-    with no delay left the delivery has failed. A webhook to which nothing at all was delivered during a whole round is
-    disabled, and one that answers 410 at once.
+    After the k-th failure of a round the next attempt follows `delays[k - 1]` seconds later, or up to a tenth more, or
+    when the endpoint wishes if that is later; with no delay left the delivery has failed. A webhook to which nothing at
+    all was delivered during a whole round is disabled, and one that answers 410 at once.
     """
     attempt = await session.get_one(WebhookAttempt, attempt_id)
     attempt.status_code, attempt.duration_ms, attempt.error = outcome.status_code, outcome.duration_ms, outcome.error
@@ -138,7 +137,8 @@ async def _settle(
             await disable(session, webhook, reason, delivery_id=delivery.id)  # type: ignore[arg-type]
     else:
         delay = delays[failures - 1] * _dice.uniform(1, 1 + JITTER)
-        delivery.next_attempt_at = now() + timedelta(seconds=delay)
+        wish = min(outcome.retry_after_s, GREATEST_WISH_S)
+        delivery.next_attempt_at = now() + timedelta(seconds=max(delay, wish))
 
 
 async def send_test(session: AsyncSession, webhook_id: UUID, actor: str) -> WebhookDelivery:
@@ -222,32 +222,6 @@ async def _records(session: AsyncSession, deliveries: list[WebhookDelivery]) -> 
     events = {delivery.event_id for delivery in deliveries}
     topics = dict((await session.exec(select(Event.id, Event.topic).where(col(Event.id).in_(events)))).all())
     return [DeliveryRecord(each, topics[each.event_id], attempts[each.id]) for each in deliveries]
-
-
-async def overdue_deliveries(
-    session: AsyncSession, before: datetime, limit: int = GREATEST_OVERDUE
-) -> list[tuple[UUID, UUID]]:
-    """Return (customer, delivery) of at most `limit` deliveries whose next attempt was due before a moment.
-
-    Those that are due longest come first: what was tried since is due later, so one that nobody tries gets its turn.
-    """
-    due = func.coalesce(col(WebhookDelivery.next_attempt_at), col(WebhookDelivery.round_started_at))
-    statement = select(WebhookDelivery.customer_id, WebhookDelivery.id).where(
-        WebhookDelivery.status == "pending", due < before
-    )
-    found = await session.exec(statement.order_by(due, col(WebhookDelivery.id)).limit(limit))
-    return [(customer_id, delivery_id) for customer_id, delivery_id in found]
-
-
-async def expire_deliveries(db: Database, days: int, *, batch: int = BATCH) -> int:
-    """Delete ended deliveries older than `days` with their attempts, in small transactions; return how many went."""
-    before, total = now() - timedelta(days=days), 0
-    while True:
-        async with db.system() as session:
-            gone = int((await run_sql(session, _EXPIRE, before=before, size=batch)).rowcount)
-        total += gone
-        if gone < batch:
-            return total
 
 
 async def _lock(session: AsyncSession, delivery_id: UUID) -> WebhookDelivery | None:

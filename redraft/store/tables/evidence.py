@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Numeric
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Numeric, text
 from sqlmodel import Field
 
 from redraft.store.tables.base import Record, optional_json_field, optional_time_field
@@ -22,6 +22,7 @@ class Audit(Record, table=True):
         Index("ix_audits_customer_id_created_at_id", "customer_id", "created_at", "id"),
         Index("ix_audits_prompt_id_created_at", "prompt_id", "created_at"),
         Index("ix_audits_trace_id", "trace_id"),
+        Index("ix_audits_open", "id", postgresql_where=text("status = 'progressing' and deleted_at is null")),
         ForeignKeyConstraint(["customer_id", "trace_id"], ["trace_keys.customer_id", "trace_keys.trace_id"]),
     )
 

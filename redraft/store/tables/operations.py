@@ -17,7 +17,10 @@ class OutboxEvent(SQLModel, table=True):
     """Something that happened, written in the transaction that made it happen, delivered afterwards."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_due", "next_attempt_at", postgresql_where=text("delivered_at is null")),)
+    __table_args__ = (
+        Index("ix_outbox_due", "next_attempt_at", postgresql_where=text("delivered_at is null")),
+        Index("ix_outbox_delivered_at", "delivered_at", postgresql_where=text("delivered_at is not null")),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     customer_id: UUID = Field(foreign_key="customers.id")
@@ -43,6 +46,7 @@ class ModelCall(Record, table=True):
         Index("ix_model_calls_subject_id", "subject_id", "purpose", "step"),
         Index("ix_model_calls_customer_id_created_at", "customer_id", "created_at"),
         Index("ix_model_calls_reserved", "created_at", postgresql_where=text("state = 'reserved'")),
+        Index("ix_model_calls_answered", "created_at", postgresql_where=text("answer is not null")),
     )
 
     purpose: str
@@ -66,8 +70,8 @@ class ModelCall(Record, table=True):
 class Spend(SQLModel, table=True):
     """What a customer's model calls of one month (UTC) cost or may still cost, in USD.
 
-    `budget_usd` is the budget that the last call was held against, `announced_percent` the highest share of it that an
-    event told of, `refused` the cheapest calls that did not fit, by purpose, as decimal strings of USD.
+    `budget_usd` is the budget that the last call was held against, `announced_percent` the sum of the marks (80,
+    100) that events told of, `refused` the cheapest calls that did not fit, by purpose, as decimal strings of USD.
     """
 
     __tablename__ = "spends"

@@ -66,6 +66,7 @@ class ScheduleRun(Record, table=True):
         Index("ix_schedule_runs_schedule_id_created_at_id", "schedule_id", "created_at", "id"),
         Index("ix_schedule_runs_started", "schedule_id", "finished_at", postgresql_where=text("status = 'started'")),
         Index("ix_schedule_runs_running", "created_at", postgresql_where=text("status = 'running'")),
+        Index("ix_schedule_runs_finished_at", "finished_at"),
     )
 
     schedule_id: UUID = Field(foreign_key="schedules.id")

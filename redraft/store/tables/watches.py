@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from redraft.store.tables.base import Record, json_field, optional_time_field
@@ -24,6 +24,7 @@ class Watch(Record, table=True):
         CheckConstraint("status in ('watching', 'better', 'worse', 'ended')", name="status"),
         UniqueConstraint("version_id"),
         Index("ix_watches_prompt_id_created_at_id", "prompt_id", "created_at", "id"),
+        Index("ix_watches_open", "id", postgresql_where=text("status = 'watching'")),
     )
 
     prompt_id: UUID = Field(foreign_key="prompts.id")

@@ -51,7 +51,13 @@ class WebhookDelivery(Record, table=True):
         UniqueConstraint("webhook_id", "event_id"),
         Index("ix_webhook_deliveries_webhook_id_created_at_id", "webhook_id", "created_at", "id"),
         Index("ix_webhook_deliveries_event_id", "event_id"),
-        Index("ix_webhook_deliveries_pending", "created_at", postgresql_where=text("status = 'pending'")),
+        Index(
+            "ix_webhook_deliveries_due",
+            text("coalesce(next_attempt_at, round_started_at)"),
+            "id",
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index("ix_webhook_deliveries_ended", "created_at", postgresql_where=text("status <> 'pending'")),
     )
 
     webhook_id: UUID = Field(foreign_key="webhooks.id")
