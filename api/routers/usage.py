@@ -16,6 +16,8 @@ from redraft.store.tables.base import now
 
 router = Router(prefix="/v1.0/usage", tags=["usage"])
 DEFAULT_PERIOD = timedelta(days=30)
+FirstDay = Annotated[date | None, Query(alias="from", description="First day, UTC; default: 30 days back.")]
+LastDay = Annotated[date | None, Query(alias="to", description="Last day, UTC; default: today.")]
 
 
 class UsageSums(BaseModel):
@@ -65,8 +67,8 @@ class UsageAnswer(BaseModel):
 async def read_usage(
     principal: Reader,
     session: TenantSession,
-    first: Annotated[date | None, Query(alias="from", description="First day, UTC; default: 30 days back.")] = None,
-    last: Annotated[date | None, Query(alias="to", description="Last day, UTC; default: today.")] = None,
+    first: FirstDay = None,
+    last: LastDay = None,
     group_by: Annotated[
         list[Part] | None, Query(description="Any of day, purpose, model, prompt; repeat it. Default: all four.")
     ] = None,

@@ -65,6 +65,10 @@ async def test_calls_are_summed_by_day_purpose_model_and_ai(
         ("audit", 1, None),
         ("proposal", 3, None),
     ]
+    camel = await me.http.get("/api/v1/usage", params={**period, "groupBy": "prompt"}, headers=customer.headers)
+    groups = [(group["promptId"], group["calls"], group["costUsd"]) for group in answered(camel, 200)["data"]]
+    assert set(groups) == {(None, 2, 2.5), (f"prompt_{ai}", 2, 1.0)}
+    assert camel.json()["total"]["unsettledUsd"] == usage["total"]["unsettled_usd"]
     assert answered(await stranger.get("/usage", params=period), 200)["result"] == []
     first_day = answered(await me.get("/usage", params={"from": "2026-03-02", "to": "2026-03-02"}), 200)
     assert first_day["total"]["calls"] == 2
