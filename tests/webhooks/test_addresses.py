@@ -54,7 +54,7 @@ def test_allowed_networks_are_reached_but_metadata_never() -> None:
 EVERYTHING = networks_of(["0.0.0.0/0", "::/0"])
 
 
-@pytest.mark.parametrize("text", ["169.254.170.2", "169.254.170.23", "fd00:ec2::23", "fd20:ce::254"])
+@pytest.mark.parametrize("text", ["169.254.170.2", "169.254.170.23", "192.0.0.192", "fd00:ec2::23", "fd20:ce::254"])
 def test_credentials_of_containers_and_machines_are_never_reached(text: str) -> None:
     assert not may_reach(ip_address(text), EVERYTHING)
 
