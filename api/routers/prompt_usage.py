@@ -10,7 +10,7 @@ from fastapi import Query
 from api.dependencies import Reader, TenantSession
 from api.routers.usage import FirstDay, LastDay, UsageLine, read_usage
 from api.routing import Router
-from api.schemas.optimizations import Camel, prefixed
+from api.schemas.camel import Camel, prefixed
 from redraft.domain.usage import Part
 
 router = Router(prefix="/api/v1/usage", tags=["usage"])
