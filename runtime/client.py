@@ -46,20 +46,30 @@ def core_runtime() -> Runtime:
     return Runtime(telemetry=TelemetryConfig(logging=told))
 
 
+class TemporalAway(RuntimeError):
+    """Temporal can't be reached."""
+
+
 async def connect(settings: Settings, *, lazy: bool = False, **overrides: Any) -> Client:
     """Return a client for TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, … (temporalio.envconfig).
 
     `lazy` connects at the first call, so that a process can start while Temporal is away. Calls are retried for
-    3 s at most: whoever waits for the API gets an answer in bounded time. Raises RuntimeError when Temporal is away.
+    3 s at most: whoever waits for the API gets an answer in bounded time. Raises TemporalAway.
     """
     config: dict[str, Any] = {"target_host": "localhost:7233", **ClientConfig.load_client_connect_config()}
-    return await Client.connect(
-        **{"runtime": core_runtime(), **config, **overrides},
-        data_converter=data_converter(settings),
-        interceptors=interceptors(),
-        retry_config=RetryConfig(max_elapsed_time_millis=3_000),
-        lazy=lazy,
-    )
+    config = {"runtime": core_runtime(), **config, **overrides}
+    converter = data_converter(settings)
+    try:
+        return await Client.connect(
+            **config,
+            data_converter=converter,
+            interceptors=interceptors(),
+            retry_config=RetryConfig(max_elapsed_time_millis=3_000),
+            lazy=lazy,
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0].removeprefix("Failed client connect: ")
+        raise TemporalAway(f"Temporal can't be reached at {config['target_host']}: {reason}") from error
 
 
 async def register_search_attributes(client: Client) -> list[str]:

@@ -46,10 +46,12 @@ def _run(command: Callable[[], object]) -> None:
     import psycopg
     from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError, ProgrammingError
+    from temporalio.service import RPCError
 
     from redraft.embedded.child import EmbeddedError
     from redraft.llm.factory import ModelNotConfigured
     from redraft.llm.prices import PricesUnreadable
+    from runtime.client import TemporalAway
     from runtime.codec import BadCodecKeys
     from runtime.codec_server import CodecNotConfigured
 
@@ -72,6 +74,10 @@ def _run(command: Callable[[], object]) -> None:
         _fail(f"The database can't be reached: {str(reason).splitlines()[0]}. Check DATABASE_URL.")
     except ProgrammingError as error:
         _fail(f"The database refused: {str(error.orig).splitlines()[0]}. Has `redraft migrate` been run?")
+    except TemporalAway as error:
+        _fail(f"{error}. Check TEMPORAL_ADDRESS.")
+    except RPCError as error:
+        _fail(f"Temporal refused: {error.message.rstrip('.')}. Check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.")
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -206,4 +206,6 @@ def _show(report: Report, importer: Importer, as_json: bool) -> None:
     typer.echo(", ".join(parts) + ".")
     if report.bad:
         more = f"; {len(report.bad) - MOST_REASONS} more than shown" if len(report.bad) > MOST_REASONS else ""
-        typer.secho(f"{len(report.bad)} bad lines left out{more}.", fg="red", err=True)
+        typer.secho(
+            f"{len(report.bad)} bad line{'s' if len(report.bad) > 1 else ''} left out{more}.", fg="red", err=True
+        )

@@ -136,7 +136,7 @@ async def test_a_bad_line_is_named_and_left_out(
     [told, counted] = result.err.splitlines()
     assert told.startswith("line 3: ")
     assert reason in told
-    assert counted == "1 bad lines left out."
+    assert counted == "1 bad line left out."
     assert len(await traces(database, customer)) == 2
 
 
