@@ -14,6 +14,9 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
 class Settings(BaseSettings):
     """Settings of every process. The variable is `REDRAFT_` + the name, unless an alias is given.
 
@@ -179,6 +182,13 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, description="Port of this process's Prometheus metrics.")
     metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics listen on.")
     log_level: str = Field(default="INFO", description="Level of the JSON logs.")
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        if level.upper() not in LOG_LEVELS:
+            raise ValueError(f"give one of {', '.join(LOG_LEVELS)}")
+        return level.upper()
 
 
 @lru_cache

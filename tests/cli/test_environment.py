@@ -1,4 +1,4 @@
-"""Commands that need Temporal say in one sentence that it is away."""
+"""What is wrong with the environment, such as Temporal being away, is said in one sentence."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ async def test_a_bad_codec_key_is_not_taken_for_temporal_away(cli: Cli, monkeypa
     said = await cli("replay")
     assert said.code == 1
     assert said.err.startswith("REDRAFT_CODEC_KEYS")
+
+
+async def test_a_log_level_that_there_is_not_is_refused_naming_the_others(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDRAFT_LOG_LEVEL", "LOUD")
+    said = await cli("worker")
+    assert said.code == 1
+    assert said.err.endswith("log_level: Value error, give one of DEBUG, INFO, WARNING, ERROR, CRITICAL\n")
