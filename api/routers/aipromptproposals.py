@@ -148,7 +148,7 @@ async def delete_proposal(proposal_id: UUID, principal: Writer, state: State, re
     """Delete a proposal softly; an open one is stopped first."""
     decision = DecisionRequest("delete", principal.actor)
     await state.temporal.decide_proposal(principal.customer_id, proposal_id, decision)
-    return await _read_record(state, principal, proposal_id, response, deleted_too=True)
+    return await _read_record(state, principal, proposal_id, response)
 
 
 @router.get(
@@ -190,10 +190,11 @@ async def _record(
 
 
 async def _read_record(
-    state: AppState, principal: Principal, proposal_id: UUID, response: Response, *, deleted_too: bool = False
+    state: AppState, principal: Principal, proposal_id: UUID, response: Response
 ) -> AiPromptProposal:
+    """Return the record after what was asked for has happened, also if somebody has deleted it since."""
     async with state.db.tenant(principal.customer_id) as session:
-        return await _record(session, proposal_id, response, deleted_too=deleted_too)
+        return await _record(session, proposal_id, response, deleted_too=True)
 
 
 async def _expected_draft(
