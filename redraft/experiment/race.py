@@ -113,6 +113,7 @@ class Race:
     control_total: Floats = field(init=False)
     squares: Floats = field(init=False)
     products: Floats = field(init=False)
+    doubt: Floats = field(init=False)
     end: Ints = field(init=False)
     winner: Ints = field(init=False)
     why: Ints = field(init=False)
@@ -135,6 +136,7 @@ class Race:
         self.control_total = np.zeros((runs, variants))
         self.squares = np.zeros((runs, variants))
         self.products = np.zeros((runs, variants, variants))
+        self.doubt = np.zeros((runs, variants))
         self.end = np.zeros(runs, dtype=np.int64)
         self.winner = np.zeros(runs, dtype=np.int64)
         self.why = np.zeros((runs, variants), dtype=np.int64)
@@ -154,17 +156,19 @@ class Race:
         """Root mean square of each difference so far, with a prior, shape (R, K)."""
         return np.asarray(np.sqrt((self.squares + PRIOR_CELLS * PRIOR_SQUARE) / (self.met + PRIOR_CELLS)))
 
-    def bet(self, scores: Floats, running: Bools) -> None:
+    def bet(self, scores: Floats, running: Bools, at_most: Floats | None = None) -> None:
         """Stake on one cell and settle.
 
         Args:
             scores: shape (R, K + 1), control first, in [0, 1]; scores of arms that are not live are not read.
             running: which experiments meet this cell, shape (R,).
+            at_most: the same with what is missing for the variants, not against them; None where nothing is missing.
         """
         control = np.where(running, scores[:, 0], 0.0)[:, None]
         betting = self.live & running[:, None]
         arm = np.where(betting, scores[:, 1:], 0.0)
         difference = np.where(betting, arm - control, 0.0)
+        greatest = difference if at_most is None else np.where(betting, at_most[:, 1:] - at_most[:, :1], 0.0)
         horizon = self.cells + np.maximum(self.cells_left(), 1.0)
         fraction = (self.cells / horizon)[:, None]
         scale = self.deviation() * np.sqrt(horizon)[:, None]
@@ -173,9 +177,10 @@ class Race:
         lean = stakes(table, fraction, self.rule.delta / OVERSHOOT * within_reach) / scale
         self.account += np.minimum(lean * within_reach, CAP * self.account) * difference
         lean = stakes(table, fraction, self.rule.delta / OVERSHOOT * self.against) / scale
-        shortfall = np.where(betting, self.rule.minimum_lift - difference, 0.0)
+        shortfall = np.where(betting, self.rule.minimum_lift - greatest, 0.0)
         self.against *= 1 + np.minimum(lean, CAP) * shortfall
         self.peak = np.maximum(self.peak, np.where(betting, self.account + self.pot[:, None], 0.0))
+        self.doubt += greatest - difference
         self._record(control, arm, difference, betting, running)
 
     def _record(self, control: Floats, arm: Floats, difference: Floats, betting: Bools, running: Bools) -> None:
@@ -213,10 +218,11 @@ class Race:
     def _control_is_best(self) -> Bools:
         """Whether every variant is shown, at level delta, to lack the lift that matters, and measured lower.
 
-        Each is a betting test of E[D_i] >= minimum_lift. All must reject, so no correction is due
-        (intersection-union test: Berger 1982).
+        Each is a betting test of E[D_i] >= minimum_lift, in which a missing score is worth the most to the variant.
+        All must reject, so no correction is due (intersection-union test: Berger 1982).
         """
-        shown = (self.against >= 1 / self.rule.delta) & (self.difference() < 0)
+        greatest = self.difference() + self.doubt / np.maximum(self.met, 1)
+        shown = (self.against >= 1 / self.rule.delta) & (greatest < 0)
         return np.asarray(shown.all(axis=1))
 
     def _drop(self, looked: Bools) -> None:
@@ -288,7 +294,7 @@ class Race:
         return np.asarray(normal_quantile(capital) + hoped * np.sqrt(left) / deviation < bound)
 
 
-def run(rule: Rule, scores: Floats, looks: Bools) -> Race:
+def run(rule: Rule, scores: Floats, looks: Bools, at_most: Floats | None = None) -> Race:
     """Run R experiments through scores that are there.
 
     Args:
@@ -296,6 +302,7 @@ def run(rule: Rule, scores: Floats, looks: Bools) -> Race:
         scores: shape (R, N, K + 1), control first, in [0, 1]; NaN where an arm was not tried, which ends
             betting on it. A cell without the control's score is past the end of its experiment.
         looks: after which cells the rule looks, shape (R, N).
+        at_most: scores with what is missing for the variants, not against them; None where nothing is missing.
 
     Returns:
         The state after the last cell or decision. An experiment that could go on is RUNNING.
@@ -309,7 +316,7 @@ def run(rule: Rule, scores: Floats, looks: Bools) -> Race:
         missing = race.live & running[:, None] & np.isnan(scores[:, cell, 1:])
         if missing.any():
             race.retire(missing, Why.MISSING)
-        race.bet(scores[:, cell], running)
+        race.bet(scores[:, cell], running, None if at_most is None else at_most[:, cell])
         last = running & ~race.affordable()
         race.review(running & (looks[:, cell] | last))
     return race

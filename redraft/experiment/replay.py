@@ -114,7 +114,8 @@ def decide_all(records: Iterable[Record], control: str = "control", delta: float
 
     A score that is missing while another arm has one in the same cell might be missing *because* of what it
     was, so it counts against a winner: as 0 for a variant, as the greatest score for the control, and the other
-    way round for the upper end of the winner's interval. Its lift is measured halfway. An arm that
+    way round for the upper end of the winner's interval and against "control is best". Its lift is measured halfway.
+    An arm that
     has no scores any more from some cell on was dropped by whoever ran it; it is left where it was.
 
     Args:
@@ -228,12 +229,13 @@ def _decide(tables: Sequence[_Table], delta: float) -> list[Decision]:
     kept = [~np.isnan(table.scores).all(axis=1) for table in tables]
     longest = max(1, max(int(keep.sum()) for keep in kept))
     scores = np.full((len(tables), longest, len(tables[0].variants)), np.nan)
+    at_most = scores.copy()
     looks = np.zeros((len(tables), longest), dtype=bool)
     used = np.zeros((len(tables), longest), dtype=np.int64)
     cells = np.zeros(len(tables), dtype=np.int64)
     for index, (table, keep) in enumerate(zip(tables, kept, strict=True)):
         count = cells[index] = int(keep.sum())
-        scores[index, :count] = table.scores[keep]
+        scores[index, :count], at_most[index, :count] = table.scores[keep], table.at_most[keep]
         looks[index, :count] = _looks_of_kept(table.looks, np.asarray(keep))
         used[index, :count] = table.used[keep]
     rule = Rule(
@@ -244,11 +246,9 @@ def _decide(tables: Sequence[_Table], delta: float) -> list[Decision]:
         minimum_lift=MINIMUM_LIFT / GREATEST_SCORE,
         pace=GIVEN,
     )
-    race = run(rule, scores, looks)
-    at_most = (table.at_most[keep] for table, keep in zip(tables, kept, strict=True))
+    race = run(rule, scores, looks, at_most)
     return [
-        _decision(table, race, index, scores[index], most, used[index])
-        for index, (table, most) in enumerate(zip(tables, at_most, strict=True))
+        _decision(table, race, index, scores[index], at_most[index], used[index]) for index, table in enumerate(tables)
     ]
 
 

@@ -174,6 +174,7 @@ def verdict_of(race: Race, run: int, winner: ArmReport | None, *, undecided: boo
 
 
 def _won(arm: ArmReport) -> Verdict:
+    """The winner's line as its verdict: that it is better is what was shown, so lift and intervals begin at 0."""
     interval, difference_interval = arm.lift_interval, arm.difference_interval
     if interval is not None:
         interval = (max(0.0, interval[0]), interval[1])
@@ -183,9 +184,9 @@ def _won(arm: ArmReport) -> Verdict:
         kind="winner",
         winner=arm.arm,
         reason=f"The winner scored higher than the control on the same {arm.cells} cells.",
-        lift=arm.lift,
+        lift=None if arm.lift is None else max(0.0, arm.lift),
         lift_interval=interval,
-        difference=arm.difference,
+        difference=None if arm.difference is None else max(0.0, arm.difference),
         difference_interval=difference_interval,
         confidence=arm.confidence,
     )

@@ -105,6 +105,17 @@ def test_the_interval_allows_for_what_is_missing() -> None:
     assert sum(not low <= 125 <= high for low, high in named) <= 5  # at a level of 0.95
 
 
+def test_a_missing_score_counts_against_the_control_too() -> None:
+    """A better variant that starts late, or loses rows, is not called worse than the control."""
+    rng = np.random.default_rng(2)
+    rows = [row for seed in range(12) for row in records(seed, [0.4, 0.6], 200, name=f"e{seed}")]
+    late = [row for row in rows if row.variant == "control" or row.order >= 120]
+    for kept in (late, [row for row in rows if rng.random() < 0.7]):
+        assert {decision.verdict for decision in decide_all(kept)} <= {"winner", "no_difference_found", "undecided"}
+    much_worse = [row for row in records(5, [0.95, 0.1, 0.2], 200) if (row.variant, row.order) != ("A", 3)]
+    assert [decision.verdict for decision in decide_all(much_worse)] == ["control_is_best"]
+
+
 def test_an_arm_that_was_dropped_stays_where_it_was() -> None:
     rows = [row for row in records(7, [0.5, 0.5, 0.9], 140) if row.variant != "A" or row.order < 20]
     (decision,) = decide_all(rows)
