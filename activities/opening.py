@@ -44,6 +44,8 @@ async def open_optimization(
     personas = await load_personas(session, request.persona_ids or None)
     design = design_of_mode(settings, request.mode, request.variant_count)
     prompt = await _prompt_text(session, request.prompt_id)
+    plan = _plan(model, design, greatest_variant_bytes(prompt, settings.max_prompt_bytes), settings)
+    limit = None if request.max_cost_usd is None else Decimal(request.max_cost_usd)
     wanted = opening.OptimizationRequest(
         id=request.optimization_id,
         customer_id=request.customer_id,
@@ -54,8 +56,8 @@ async def open_optimization(
         intent=request.intent,
         personas=[persona.model_dump(mode="json") for persona in personas],
         design=design,
-        plan=_plan(model, design, greatest_variant_bytes(prompt, settings.max_prompt_bytes), settings),
-        max_cost_usd=None if request.max_cost_usd is None else Decimal(request.max_cost_usd),
+        plan=plan if limit is None else plan | {"maxCostUsd": min(plan["maxCostUsd"], float(limit))},
+        max_cost_usd=limit,
         workflow_id=workflow_id,
         deadline=request.deadline,
         schedule_id=schedule_id,

@@ -265,3 +265,4 @@ async def test_its_own_budget_is_a_hard_stop(lab: Lab) -> None:
     assert record.results is not None, record.note
     assert record.results["reason"] == "budget_spent"
     assert record.cost_usd <= record.max_cost_usd  # type: ignore[operator]
+    assert record.plan["maxCostUsd"] <= 0.4
