@@ -1,5 +1,7 @@
 # Verbs for people and CI alike. They need Python >= 3.11 with pip, and make; nothing else.
 PYTHON ?= python3
+# Processes that tests run in, each with servers of its own; on two cores a third fills the waits of the others.
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
@@ -30,7 +32,7 @@ up: install ## Start PostgreSQL, Temporal, model server, API and worker; stop wi
 	@$(BIN)/redraft up $(ARGS)
 
 test: install ## Run the whole suite (pass options to pytest in ARGS)
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: install ## Style, import contracts, types
 	$(BIN)/ruff check .

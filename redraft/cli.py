@@ -1,4 +1,4 @@
-"""The `redraft` command. This module imports nothing, so that Ctrl-C is heard from the first moment."""
+"""The `redraft` command. This module imports next to nothing, so that Ctrl-C is heard from the first moment."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import sys
 def main() -> None:
     """Run the command line. Ctrl-C gives 130 and no stack trace, also in the second that importing takes."""
     try:
-        from redraft.commands.application import run
+        from redraft.process import importing
 
+        with importing():
+            from redraft.commands.application import run
         run()
     except KeyboardInterrupt:
         sys.exit(130)

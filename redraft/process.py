@@ -6,8 +6,20 @@ import gc
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 PAUSE_S = 0.3
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import in this block: what that makes stays, so looking for garbage in it would only take a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def leave_cleanly() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from redraft.process import importing
 from redraft.settings import Settings, settings
 
 
@@ -15,10 +16,11 @@ def api(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
 ) -> None:
     """Serve the HTTP API."""
-    from api.app import create_app
-    from api.server import Server
-    from redraft.logs import configure_logging
-    from redraft.store.database import database_url
+    with importing():
+        from api.app import create_app
+        from api.server import Server
+        from redraft.logs import configure_logging
+        from redraft.store.database import database_url
 
     database_url(settings())  # a missing DATABASE_URL is said now, not at the first request
     configure_logging(settings().log_level)
@@ -30,8 +32,9 @@ def api(
 
 def worker() -> None:
     """Run workflows and activities, the outbox relay and the reconciler."""
-    from redraft.logs import configure_logging
-    from worker import main
+    with importing():
+        from redraft.logs import configure_logging
+        from worker import main
 
     configure_logging(settings().log_level)
     asyncio.run(main(settings()))

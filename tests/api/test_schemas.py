@@ -51,8 +51,10 @@ def test_times_of_messages_are_kept_in_one_form() -> None:
         "2026-05-29T12:30:00+02:00": "2026-05-29T10:30:00.000000Z",
     }
     for sent, kept in given.items():
-        call = AiCallCreate.model_validate({"ai_id": str(UUID(int=1)), "messages": [{"role": "user", "tm": sent}]})
+        message = {"role": "user", "content": "Hello.", "tm": sent}
+        call = AiCallCreate.model_validate({"ai_id": str(UUID(int=1)), "messages": [message]})
         assert call.stored_messages()[0]["tm"] == kept
     for sent in ("yesterday", "0001-01-01T00:00:00+14:00", ""):
+        message = {"role": "user", "content": "Hello.", "tm": sent}
         with pytest.raises(ValidationError, match="must be a time in ISO 8601"):
-            AiCallCreate.model_validate({"ai_id": str(UUID(int=1)), "messages": [{"role": "user", "tm": sent}]})
+            AiCallCreate.model_validate({"ai_id": str(UUID(int=1)), "messages": [message]})

@@ -27,13 +27,13 @@ from tests.support.worlds import new_customer
 # Secrets sign tokens; windows count the requests of whoever sends any: neither belongs to a customer.
 MACHINERY = {"secrets", "rate_windows"}
 TABLES = sorted(set(SQLModel.metadata.tables) - MACHINERY)
-# What only the customer's own requests and workflows may write: relay and reconciler read it at most. Traces are not
-# among it, because retention deletes them.
+# What only the customer's own requests and workflows may write: relay and reconciler read it at most. Traces and the
+# runs of schedules are not among it, because retention deletes them.
 CUSTOMERS_OWN = sorted(
     {"prompts", "prompt_versions", "audits", "runs", "proposals", "proposal_audits", "proposal_runs", "decisions"}
     | {"webhooks", "webhook_attempts"}
     | {"optimizations", "variants", "trials", "personas", "scenarios"}
-    | {"schedules", "schedule_runs"}
+    | {"schedules"}
 )
 
 

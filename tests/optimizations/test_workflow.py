@@ -194,6 +194,7 @@ async def test_the_third_waits_until_one_of_two_has_ended(make_lab: MakeLab) -> 
         assert (await lab.decide(third, "stop")).status == "stopped"
 
 
+@pytest.mark.long
 async def test_a_long_history_continues_as_new_and_loses_nothing(database_url: str, gemini: FakeGemini) -> None:
     script = ScriptedWorld(qualities=(1.0,), coupling=1.0)
     short = {"limit.historyCount.suggestContinueAsNew": 60}

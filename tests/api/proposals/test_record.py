@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
@@ -53,6 +54,7 @@ async def test_the_live_view_adds_what_the_workflow_says(desk: Desk) -> None:
     refused(await desk.me.get(f"{URL}/{proposal['id']}?live=maybe"), 400, "INVALID_ARGUMENT", field="live")
 
 
+@pytest.mark.long
 async def test_the_live_view_does_without_a_workflow_that_is_gone(desk: Desk, client: Client) -> None:
     # A decided one: the workflow of a waiting record would be started again.
     proposal = answered(await desk.decide(await desk.waiting(), "accept"), 200)
@@ -64,7 +66,7 @@ async def test_the_live_view_does_without_a_workflow_that_is_gone(desk: Desk, cl
             await _forget(client, proposal["workflow_id"])
         return answered(await desk.me.get(f"{URL}/{proposal['id']}?live=true"), 200)
 
-    assert await eventually(live, lambda record: "live" not in record, "without a live part") == proposal
+    assert await eventually(live, lambda record: "live" not in record, "without a live part", 100) == proposal
 
 
 async def test_the_draft_is_compared_with_the_original_word_by_word_or_line_by_line(desk: Desk) -> None:
