@@ -1,7 +1,7 @@
 # Verbs for people and CI alike. They need Python >= 3.11 with pip, and make; nothing else.
 PYTHON ?= python3
-# Processes that tests run in, each with servers of its own; on two cores a third fills the waits of the others.
-JOBS ?= 3
+# Processes that tests run in, each with servers of its own.
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)

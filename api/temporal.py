@@ -10,6 +10,7 @@ from random import uniform
 from time import monotonic
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from temporalio.client import (
     Client,
@@ -48,6 +49,7 @@ _OPTIMIZATION_UPDATES: dict[str, Any] = {
     "dismiss": OptimizationWorkflow.dismiss,
     "stop": OptimizationWorkflow.stop,
 }
+DECISIONS_SIDE_BY_SIDE = 4  # on one record, by one process
 
 
 class Unavailable(RedraftError):
@@ -74,6 +76,7 @@ class TemporalGateway:
         self._db = db
         self._settings = settings
         self._starts = Starter(client, settings)
+        self._doors: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
 
     @property
     def _timeout(self) -> timedelta:
@@ -103,7 +106,7 @@ class TemporalGateway:
         A workflow that Temporal has lost comes back from its record first. Raises the core's RedraftError for a
         refusal, NOT_FOUND for no such proposal, UNAVAILABLE.
         """
-        await self._insist(lambda: self._decide_proposal(customer_id, proposal_id, request))
+        await self._insist(proposal_id, lambda: self._decide_proposal(customer_id, proposal_id, request))
 
     async def _decide_proposal(self, customer_id: UUID, proposal_id: UUID, request: DecisionRequest) -> None:
         async with self._db.tenant(customer_id) as session:
@@ -129,7 +132,7 @@ class TemporalGateway:
         self, customer_id: UUID, optimization_id: UUID, decision: OptimizationDecision
     ) -> None:
         """Apply, dismiss or stop through the workflow; a closed record answers for itself. Raises as above."""
-        await self._insist(lambda: self._decide_optimization(customer_id, optimization_id, decision))
+        await self._insist(optimization_id, lambda: self._decide_optimization(customer_id, optimization_id, decision))
 
     async def _decide_optimization(
         self, customer_id: UUID, optimization_id: UUID, decision: OptimizationDecision
@@ -165,16 +168,28 @@ class TemporalGateway:
             raise Unavailable from error
         _raise_refusal(state.refusal)
 
-    async def _insist(self, decide: Callable[[], Awaitable[None]]) -> None:
-        """Decide; while others decide at the same moment, again, on the record as it is by then."""
+    async def _insist(self, record_id: UUID, decide: Callable[[], Awaitable[None]]) -> None:
+        """Decide; while others decide at the same moment, again, on the record as it is by then.
+
+        A few of this process ask a workflow at a time, the others queue: beyond ten updates Temporal turns requests
+        away, and each one it turns away costs the workflow the task it is at.
+        """
         deadline = monotonic() + self._settings.temporal_timeout_s
+        door = self._doors.setdefault(record_id, asyncio.Semaphore(DECISIONS_SIDE_BY_SIDE))
         pause = 0.05
         while True:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - monotonic())):
+                    await door.acquire()
+            except TimeoutError:
+                raise Unavailable from None
             try:
                 return await decide()
             except TurnedAway:
                 if monotonic() + pause > deadline:
                     raise
+            finally:
+                door.release()
             await asyncio.sleep(pause * uniform(0.5, 1.5))
             pause = min(2 * pause, 1.0)
 
