@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from redraft.cli import main
+from redraft.commands import application
 from redraft.settings import settings as process_settings
 
 
@@ -33,6 +34,7 @@ def cli(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     def run(arguments: tuple[str, ...], stdin: bytes) -> int:
         monkeypatch.setattr(sys, "argv", ["redraft", *arguments])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(application, "leave_cleanly", lambda: None)  # this process goes on
         process_settings.cache_clear()
         try:
             main()
