@@ -48,6 +48,7 @@ async def test_accepting_with_a_note(office: Office) -> None:
     await shows(page, "accepted proposal")
 
 
+@pytest.mark.long
 async def test_what_was_typed_stays_while_the_server_is_away(office: Office) -> None:
     _, proposal = await office.world.waiting()
     page = await office.person(to=f"/console/proposals/{proposal.id}")

@@ -290,6 +290,7 @@ async def test_redelivery_does_not_wait_for_the_next_attempt(office: Office, rec
     assert record.delivery.round == 2
 
 
+@pytest.mark.long
 async def test_an_endpoint_may_put_the_next_attempt_off_by_a_day_at_most(office: Office, receiver: Receiver) -> None:
     receiver.answers(503)
     for said, seconds in (("7200", 7_200), ("999999999", 86_400)):
