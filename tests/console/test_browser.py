@@ -48,7 +48,6 @@ async def test_accepting_with_a_note(office: Office) -> None:
     await shows(page, "accepted proposal")
 
 
-@pytest.mark.long
 async def test_what_was_typed_stays_while_the_server_is_away(office: Office) -> None:
     _, proposal = await office.world.waiting()
     page = await office.person(to=f"/console/proposals/{proposal.id}")
@@ -62,6 +61,7 @@ async def test_what_was_typed_stays_while_the_server_is_away(office: Office) -> 
     await page.unroute_all()
     await page.get_by_role("button", name="Reject it").click()
     assert (await office.world.until(proposal.id, "rejected")).note == "Not now."
+    await shows(page, f"Rejected by {office.customer.username}")
 
 
 async def test_everything_works_without_script(office: Office) -> None:
