@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -23,12 +23,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from redraft.domain.clock import written_time
 from redraft.domain.errors import invalid, not_found
 from redraft.domain.topics import ANY, FAMILIES, TOPICS, is_pattern
-from redraft.store.database import Database, run_sql
+from redraft.store.database import Database
+from redraft.store.retention import BATCH, expire
 from redraft.store.tables import Event
-from redraft.store.tables.base import now
 
 GREATEST_SIZE = 100
-BATCH = 1_000
 _MAY_DELETE = text("select set_config('redraft.retention', 'on', true)")
 _EXPIRE = text(
     "delete from events where id in (select id from events where created_at < :before order by created_at limit :size)"
@@ -150,16 +149,7 @@ async def get_event(session: AsyncSession, event_id: UUID) -> Event:
 
 async def expire_events(db: Database, days: int | None, *, batch: int = BATCH) -> int:
     """Delete events older than `days`, None for none, in small transactions; return how many went."""
-    if days is None:
-        return 0
-    before, total = now() - timedelta(days=days), 0
-    while True:
-        async with db.system() as session:
-            await run_sql(session, _MAY_DELETE)
-            gone = int((await run_sql(session, _EXPIRE, before=before, size=batch)).rowcount)
-        total += gone
-        if gone < batch:
-            return total
+    return await expire(db, _EXPIRE, days, batch=batch, first=_MAY_DELETE)
 
 
 # ---------------------------------------------------------------------------------------------- rendering

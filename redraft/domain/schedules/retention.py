@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import text
 
-from redraft.store.database import Database, run_sql
-from redraft.store.tables.base import now
+from redraft.store.database import Database
+from redraft.store.retention import BATCH, expire
 
-BATCH = 1_000
 # A later run stands for each that goes, so a schedule keeps its last one, and the last that started something.
 _EXPIRE = text(
     "delete from schedule_runs where id in ("
@@ -24,12 +21,4 @@ _EXPIRE = text(
 
 async def expire_runs(db: Database, days: int | None, *, batch: int = BATCH) -> int:
     """Delete runs that ended more than `days` ago, None for none, in small transactions; return how many went."""
-    if days is None:
-        return 0
-    before, total = now() - timedelta(days=days), 0
-    while True:
-        async with db.system() as session:
-            gone = int((await run_sql(session, _EXPIRE, before=before, size=batch)).rowcount)
-        total += gone
-        if gone < batch:
-            return total
+    return await expire(db, _EXPIRE, days, batch=batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, text
@@ -10,11 +10,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
 
-from redraft.store.database import Database, run_sql
+from redraft.store.database import Database
+from redraft.store.retention import BATCH, expire
 from redraft.store.tables import WebhookDelivery
-from redraft.store.tables.base import now
 
-BATCH = 1_000
 GREATEST_OVERDUE = 500
 _EXPIRE = text(
     "delete from webhook_deliveries where id in (select id from webhook_deliveries"
@@ -43,10 +42,4 @@ def overdue(before: datetime, limit: int) -> Select[UUID, UUID]:
 
 async def expire_deliveries(db: Database, days: int, *, batch: int = BATCH) -> int:
     """Delete ended deliveries older than `days` with their attempts, in small transactions; return how many went."""
-    before, total = now() - timedelta(days=days), 0
-    while True:
-        async with db.system() as session:
-            gone = int((await run_sql(session, _EXPIRE, before=before, size=batch)).rowcount)
-        total += gone
-        if gone < batch:
-            return total
+    return await expire(db, _EXPIRE, days, batch=batch)
