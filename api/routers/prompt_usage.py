@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import Query
 
 from api.dependencies import Reader, TenantSession
-from api.routers.usage import FirstDay, LastDay, UsageLine, read_usage
+from api.routers.usage import FirstDay, LastDay
 from api.routing import Router
 from api.schemas.camel import Camel, prefixed
-from redraft.domain.usage import Part
+from redraft.domain.usage import Part, UsageRow, usage_of
 
 router = Router(prefix="/api/v1/usage", tags=["usage"])
 
@@ -25,6 +26,11 @@ class CallSums(Camel):
     cost_usd: float
     unsettled_usd: float
 
+    @classmethod
+    def of(cls, row: UsageRow) -> Self:
+        """Render the sums."""
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
 
 class CallGroup(CallSums):
     """The sums of one group; what the answer is not grouped by is null."""
@@ -35,10 +41,10 @@ class CallGroup(CallSums):
     prompt_id: str | None
 
     @classmethod
-    def of(cls, line: UsageLine) -> CallGroup:
+    def of(cls, row: UsageRow) -> Self:
         """Render a group."""
-        prompt_id = None if line.ai_id is None else prefixed("prompt", line.ai_id)
-        return cls(**line.model_dump(exclude={"ai_id"}), prompt_id=prompt_id)
+        prompt_id = None if row.prompt_id is None else prefixed("prompt", row.prompt_id)
+        return cls(**asdict(row) | {"prompt_id": prompt_id})
 
 
 class CallUsage(Camel):
@@ -62,7 +68,10 @@ async def read_usage_of_prompts(
     ] = None,
 ) -> CallUsage:
     """Sum up calls, tokens and USD of the ledger by day, purpose, model and prompt. A call counts from its start."""
-    usage = await read_usage(principal, session, first, last, group_by)
-    total = CallSums.model_validate(usage.total.model_dump())
-    lines = [CallGroup.of(line) for line in usage.result]
-    return CallUsage(from_day=usage.tm_from, to_day=usage.tm_to, total=total, data=lines)
+    usage = await usage_of(session, first, last, group_by)
+    return CallUsage(
+        from_day=usage.first,
+        to_day=usage.last,
+        total=CallSums.of(usage.total),
+        data=[CallGroup.of(row) for row in usage.rows],
+    )

@@ -15,9 +15,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from redraft.domain.errors import invalid
 from redraft.store.tables import ModelCall
+from redraft.store.tables.base import now
 
 Part = Literal["day", "purpose", "model", "prompt"]
 PARTS: tuple[Part, ...] = ("day", "purpose", "model", "prompt")
+DEFAULT_PERIOD = timedelta(days=30)
 GREATEST_PERIOD = timedelta(days=366)
 GREATEST_ROWS = 10_000
 
@@ -38,6 +40,34 @@ class UsageRow:
     purpose: str | None = None
     model: str | None = None
     prompt_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the calls of a period came to, its days included: in all, and by group."""
+
+    first: date
+    last: date
+    total: UsageRow
+    rows: list[UsageRow]
+
+
+async def usage_of(session: AsyncSession, first: date | None, last: date | None, parts: Sequence[Part] | None) -> Usage:
+    """Return the usage of a period: to today unless `last` says otherwise, from 30 days before unless `first` does.
+
+    `parts` None groups by all four. Raises INVALID as `usage_by`.
+    """
+    last = last or now().date()
+    first = first or last - DEFAULT_PERIOD
+    rows = await usage_by(session, first, last, parts or PARTS)
+    total = UsageRow(
+        calls=sum(row.calls for row in rows),
+        prompt_tokens=sum(row.prompt_tokens for row in rows),
+        output_tokens=sum(row.output_tokens for row in rows),
+        cost_usd=sum((row.cost_usd for row in rows), Decimal(0)),
+        unsettled_usd=sum((row.unsettled_usd for row in rows), Decimal(0)),
+    )
+    return Usage(first, last, total, rows)
 
 
 async def usage_by(session: AsyncSession, first: date, last: date, parts: Sequence[Part]) -> list[UsageRow]:
