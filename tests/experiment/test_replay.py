@@ -41,6 +41,15 @@ def test_a_better_variant_is_named_before_all_rows_are_used() -> None:
     assert 0 <= decision.lift_interval[0] <= decision.lift
 
 
+def test_the_lift_of_a_winner_begins_at_zero() -> None:
+    """At a large delta a winner's scores, corrected for selection, can lie below the control's."""
+    for seed in (35, 47, 99):
+        (decision,) = decide_all(records(seed, [0.5, 0.5], 20, group=20), delta=0.5)
+        assert (decision.winner, decision.lift) == ("A", 0)
+        assert decision.lift_interval is not None
+        assert decision.lift_interval[0] == 0
+
+
 def test_the_control_may_have_any_name() -> None:
     rows = records(1, [0.9, 0.5], 140)
     (decision,) = decide_all(rows, control="A")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import httpx
 import pytest
 from temporalio.client import Client
 
-from api.temporal import TemporalGateway
+from api.temporal import DECISIONS_SIDE_BY_SIDE, TemporalGateway
+from redraft.domain.proposals.deciding import DecisionRequest
 from redraft.domain.proposals.opening import ProposalRequest
 from redraft.settings import Settings
 from redraft.store.database import Database
+from redraft.store.tables import Proposal
 from tests.api.proposals.conftest import Desk
 from tests.support.customers import CustomerFixture
 from tests.support.fake_gemini import FakeGemini
@@ -62,6 +65,32 @@ async def test_fifty_creates_at_once_leave_exactly_three_in_progress(
     records = answered(await desk.me.get(URL), 200)["result"]
     assert [record["status"] for record in records] == ["progressing"] * 3
     assert {record["id"] for record in records} == {a.json()["id"] for a in answers if a.status_code == 202}
+
+
+async def test_of_a_crowd_that_decides_few_ask_the_workflow_at_a_time(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each update that Temporal turns away costs the workflow its task: a crowd would keep it from ever deciding."""
+    _, proposal = await here.waiting()
+    gateway, asking, most = here.gateway, 0, 0
+    ask = gateway.client.execute_update_with_start_workflow
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        try:
+            return await ask(*arguments, **options)
+        finally:
+            asking -= 1
+
+    monkeypatch.setattr(gateway.client, "execute_update_with_start_workflow", counted)
+    request = DecisionRequest("reject", "tester")
+    await asyncio.gather(
+        *(gateway.decide_proposal(here.customer_id, proposal.id, request) for _ in range(3 * DECISIONS_SIDE_BY_SIDE))
+    )
+    assert most == DECISIONS_SIDE_BY_SIDE
+    assert (await here.get(Proposal, proposal.id)).status == "rejected"
 
 
 async def test_twenty_accepts_and_rejects_at_once_are_one_decision(desk: Desk) -> None:
