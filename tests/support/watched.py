@@ -54,6 +54,10 @@ class Watched:
         async with self.world.db.tenant(self.world.customer_id) as session:
             return sorted(await session.exec(statement), key=lambda watch: watch.created_at)
 
+    async def until_looked(self, looks: int) -> None:
+        """Wait until the newest watch has looked so often."""
+        await eventually(self.watches, lambda found: bool(found) and found[-1].looks >= looks, f"{looks} looks")
+
     async def until(self, *statuses: str) -> Watch:
         """Wait until the newest watch has one of these statuses."""
         watches = await eventually(
