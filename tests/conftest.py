@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 
 import httpx
 import pytest
@@ -22,6 +22,7 @@ from redraft.store.migrate import migrate
 from tests.support.customers import CustomerFixture, make_customer
 from tests.support.fake_gemini import FakeGemini
 from tests.support.stack import PostgresServer, TemporalServer, postgres_server, temporal_server
+from tests.support.tasks import waiting_tasks
 from tests.support.worlds import World, world
 
 # How fast the machine is, and what else it does, is no property of the code.
@@ -35,6 +36,15 @@ def pytest_collection_finish() -> None:
     """Take what was imported and collected out of every later search for garbage: it stays to the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what every task waits for when a test ran into its timeout."""
+    report = yield
+    if call.excinfo is not None and "from pytest-timeout" in str(call.excinfo.value):
+        report.sections.append(("Waiting tasks", waiting_tasks()))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
