@@ -11,8 +11,8 @@ import jwt
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from redraft.store.migrate import SIGNING_KEY
 from redraft.store.tables import Secret
+from redraft.store.tables.customers import SIGNING_KEY
 
 _ALGORITHM = "HS256"
 _ISSUER = "redraft"

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from redraft.settings import Settings
 from redraft.store.database import SYSTEM_ROLE, database_url
+from redraft.store.tables.customers import SIGNING_KEY
 
-SIGNING_KEY = "token_signing_key"
 # Restored into another server, events on record have positions that no transaction there has reached yet.
 _AHEAD = text(
     "select greatest(0, max(position) - event_epoch() + 1 - pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"

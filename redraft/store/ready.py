@@ -8,7 +8,6 @@ from functools import cache
 from sqlalchemy import text
 
 from redraft.store.database import Database
-from redraft.store.migrate import head_revision
 
 _REVISION = text("select to_regclass('alembic_version') is not null")
 _VERSION = text("select version_num from alembic_version")
@@ -20,6 +19,8 @@ class SchemaMismatch(Exception):
 
 @cache
 def _wanted() -> str:
+    from redraft.store.migrate import head_revision  # Alembic is slow to import; a process asks this once, or never
+
     return head_revision()
 
 

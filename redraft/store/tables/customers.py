@@ -60,6 +60,10 @@ class AccessKey(Record, table=True):
     deleted_at: datetime | None = optional_time_field()
 
 
+SIGNING_KEY = "token_signing_key"
+"""Name of the secret that signs login tokens."""
+
+
 class Secret(SQLModel, table=True):
     """A secret of this installation, such as the key that signs login tokens."""
 
