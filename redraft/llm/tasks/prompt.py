@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 _SECTION = re.compile(r"^<!-- (\w+) -->\n", re.MULTILINE)
 # Plain text, not HTML; values are inserted, never parsed as templates.
@@ -33,12 +33,17 @@ class TaskPrompt:
 
     def render(self, section: str, **values: object) -> str:
         """Fill in one section. Raises jinja2.UndefinedError when a value is missing."""
-        return _JINJA.from_string(self.section(section)).render(values).strip()
+        return _template(self.section(section)).render(values).strip()
 
     def section(self, section: str) -> str:
         """Return one section as it is written. Raises KeyError when there is none of that name."""
         parts = _SECTION.split(self.text)
         return {"system": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}[section].strip()
+
+
+@cache
+def _template(text: str) -> Template:
+    return _JINJA.from_string(text)
 
 
 @cache
