@@ -228,9 +228,14 @@ def _raise_refusal(refusal: Refusal | None) -> None:
 
 
 def _turned_away(error: Exception) -> bool:
-    """Return whether Temporal was only busy: ten updates of a workflow at a time, and an end drops the others."""
+    """Return whether Temporal was only busy: ten updates of a workflow at a time, and an end drops the others.
+
+    So does a workflow that would end in the moment in which something else reaches it: it has to look again first.
+    """
     if not isinstance(error, RPCError):
         return False
     if error.status in {RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.ABORTED, RPCStatusCode.NOT_FOUND}:
+        return True
+    if error.status == RPCStatusCode.FAILED_PRECONDITION and "workflow task failure" in error.message:
         return True
     return error.status == RPCStatusCode.UNAVAILABLE and "update was aborted" in error.message
