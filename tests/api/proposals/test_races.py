@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from api.temporal import DECISIONS_SIDE_BY_SIDE, TemporalGateway
 from redraft.domain.proposals.deciding import DecisionRequest
@@ -24,6 +25,7 @@ from tests.support.voipbin import Caller, Json, answered, refused
 from tests.support.worlds import World, settings_for, working_on
 
 URL = "/aipromptproposals"
+TASK_LOST = "Unable to perform workflow execution update due to unexpected workflow task failure."
 
 
 @pytest.fixture
@@ -91,6 +93,27 @@ async def test_of_a_crowd_that_decides_few_ask_the_workflow_at_a_time(
     )
     assert most == DECISIONS_SIDE_BY_SIDE
     assert (await here.get(Proposal, proposal.id)).status == "rejected"
+
+
+async def test_a_decision_that_cost_the_workflow_its_task_is_asked_again(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temporal says so to whoever comes while the workflow ends with something else unseen."""
+    _, proposal = await here.waiting()
+    gateway = here.gateway
+    ask = gateway.client.execute_update_with_start_workflow
+    lost: list[RPCError] = []
+
+    async def losing(*arguments: Any, **options: Any) -> Any:
+        if not lost:
+            lost.append(RPCError(TASK_LOST, RPCStatusCode.FAILED_PRECONDITION, b""))
+            options["start_workflow_operation"]._workflow_handle.set_exception(lost[0])  # as the client does
+            raise lost[0]
+        return await ask(*arguments, **options)
+
+    monkeypatch.setattr(gateway.client, "execute_update_with_start_workflow", losing)
+    await gateway.decide_proposal(here.customer_id, proposal.id, DecisionRequest("accept", "tester"))
+    assert (await here.get(Proposal, proposal.id)).status == "accepted"
 
 
 async def test_twenty_accepts_and_rejects_at_once_are_one_decision(desk: Desk) -> None:
