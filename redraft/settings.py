@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from decimal import Decimal
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, PositiveFloat, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, PositiveFloat, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -90,12 +92,12 @@ class Settings(BaseSettings):
     # Limits
     rate_limit_per_minute: int = Field(default=300, ge=0, description="Requests per customer; 0 = none.")
     login_limit_per_minute: int = Field(default=30, ge=0, description="Logins per address; 0 = none.")
-    max_body_bytes: int = Field(default=MIB, description="Greatest request body.")
-    max_batch_bytes: int = Field(default=10 * MIB, description="Greatest body of a batch.")
-    max_prompt_bytes: int = Field(default=64 * KIB, description="Greatest prompt, UTF-8.")
-    max_message_bytes: int = Field(default=32 * KIB, description="Greatest message of a call, UTF-8.")
-    max_call_bytes: int = Field(default=MIB, description="Greatest call, all messages together.")
-    max_audit_bytes: int = Field(default=64 * KIB, description="Greatest audit.")
+    max_body_bytes: int = Field(default=MIB, ge=1, description="Greatest request body.")
+    max_batch_bytes: int = Field(default=10 * MIB, ge=1, description="Greatest body of a batch.")
+    max_prompt_bytes: int = Field(default=64 * KIB, ge=1, description="Greatest prompt, UTF-8.")
+    max_message_bytes: int = Field(default=32 * KIB, ge=1, description="Greatest message of a call, UTF-8.")
+    max_call_bytes: int = Field(default=MIB, ge=1, description="Greatest call, all messages together.")
+    max_audit_bytes: int = Field(default=64 * KIB, ge=1, description="Greatest audit.")
     max_in_progress: int = Field(default=3, ge=1, description="Proposals in progress per customer.")
     improve_wait_s: float = Field(
         default=60.0, ge=0, le=80, description="Seconds that `improve_prompt` waits before it answers 202."
@@ -179,7 +181,9 @@ class Settings(BaseSettings):
     reconcile_interval_s: float = Field(default=15.0, gt=0, description="Seconds between reconciliations.")
     retention_interval_s: float = Field(default=300.0, gt=0, description="Seconds between deletions of old records.")
     graceful_shutdown_s: float = Field(default=60.0, ge=0, description="Seconds a worker may take to finish.")
-    metrics_port: int | None = Field(default=None, description="Port of this process's Prometheus metrics.")
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="Port of this process's Prometheus metrics."
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Address that the metrics listen on.")
     log_level: str = Field(default="INFO", description="Level of the JSON logs.")
 
@@ -191,7 +195,36 @@ class Settings(BaseSettings):
         return level.upper()
 
 
+class UnusableSettings(Exception):
+    """A setting has a value that it can't have; the message names the variable and says what would be right."""
+
+
 @lru_cache
 def settings() -> Settings:
-    """Return the settings of this process, read once from the environment."""
-    return Settings()
+    """Return the settings of this process, read once from the environment. Raises UnusableSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            f"{_variable(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()
+        ]
+        message = "\n".join(faults)
+    except SettingsError as error:
+        message = _not_json(error)
+    raise UnusableSettings(message)  # out here, so that the error, which quotes what was given, is not its context
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """Return the environment variable that a fault is about; an alias is its own name."""
+    name = str(place[0])
+    return f"REDRAFT_{name.upper()}" if name in Settings.model_fields else name
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _not_json(error: SettingsError) -> str:
+    [name] = re.findall(r'for field "(\w+)"', str(error))
+    default = json.dumps(Settings.model_fields[name].default)
+    return f"{_variable((name,))}: not a JSON list; write it like {default}, which is the default"

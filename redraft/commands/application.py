@@ -10,6 +10,7 @@ import typer
 from redraft.commands import accounts, backup, data, demo, experiments, serve
 from redraft.domain.errors import RedraftError
 from redraft.process import leave_cleanly
+from redraft.settings import UnusableSettings
 from redraft.store.database import MissingDatabaseUrl
 
 app = typer.Typer(
@@ -44,7 +45,6 @@ def run() -> None:
 
 def _run(command: Callable[[], object]) -> None:
     import psycopg
-    from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError, ProgrammingError
     from temporalio.service import RPCError
 
@@ -59,6 +59,7 @@ def _run(command: Callable[[], object]) -> None:
         command()
     except (
         RedraftError,
+        UnusableSettings,
         MissingDatabaseUrl,
         ModelNotConfigured,
         PricesUnreadable,
@@ -67,8 +68,6 @@ def _run(command: Callable[[], object]) -> None:
         EmbeddedError,
     ) as error:
         _fail(str(error))
-    except ValidationError as error:
-        _fail("\n".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()))
     except (OperationalError, psycopg.OperationalError) as error:
         reason = error.orig if isinstance(error, OperationalError) else error
         _fail(f"The database can't be reached: {str(reason).splitlines()[0]}. Check DATABASE_URL.")
