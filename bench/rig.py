@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class Rig:
     temporal_address: str
     environment: dict[str, str]
     stack: ExitStack
+    children: dict[str, Child]
 
     def start(
         self,
@@ -66,6 +68,7 @@ class Rig:
         self.stack.callback(child.stop)
         child.start()
         child.wait_ready()
+        self.children[name] = child
         return child
 
     def start_api(self, **variables: str) -> tuple[str, Child]:
@@ -77,6 +80,16 @@ class Rig:
     def start_worker(self, *options: str, name: str = "worker", **variables: str) -> Child:
         """Start a worker whose model answers at once (see `bench.instant`); `variables` go into its environment."""
         return self.start(name, "bench.instant", *options, says="worker_started", variables=variables)
+
+
+def processor_ms(children: dict[str, Child]) -> Counter[str]:
+    """Processor time that each child and what it started have used so far, in ms."""
+    return Counter({name: 1_000 * _seconds(psutil.Process(child.pid)) for name, child in children.items()})
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(time.user + time.system + time.children_user + time.children_system for time in times)
 
 
 def resident_mib(child: Child) -> float:
@@ -91,8 +104,9 @@ def rig() -> Iterator[Rig]:
         folder = Path(name)
         postgres = Postgres(folder / "postgres", free_port())
         temporal = Temporal(free_port(), free_port(), database=folder / "temporal.db")
+        servers: dict[str, Child] = {}
         for spec in (postgres.child(), temporal.child()):
-            server = Child(spec, folder / f"{spec.name}.log")
+            server = servers[spec.name] = Child(spec, folder / f"{spec.name}.log")
             stack.callback(server.stop)
             server.start()
             server.wait_ready()
@@ -107,7 +121,7 @@ def rig() -> Iterator[Rig]:
             "REDRAFT_MAX_IN_PROGRESS": str(UNLIMITED),
             "REDRAFT_LOG_LEVEL": "INFO",
         }
-        yield Rig(folder, settings, temporal.address, environment, stack)
+        yield Rig(folder, settings, temporal.address, environment, stack, servers)
 
 
 @dataclass(frozen=True, slots=True)
