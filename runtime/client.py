@@ -9,7 +9,6 @@ from typing import Any
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor
-from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.envconfig import ClientConfig
@@ -36,7 +35,11 @@ def data_converter(settings: Settings) -> DataConverter:
 
 def interceptors() -> list[Interceptor]:
     """Return what carries a trace from the request through the workflow to the model call, if tracing is wanted."""
-    return [TracingInterceptor()] if tracing_wanted() else []
+    if not tracing_wanted():
+        return []
+    from temporalio.contrib.opentelemetry import TracingInterceptor
+
+    return [TracingInterceptor()]
 
 
 @cache

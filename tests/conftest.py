@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 
 import httpx
@@ -30,6 +31,12 @@ hypothesis_settings.register_profile("any machine", deadline=None, suppress_heal
 hypothesis_settings.load_profile("any machine")
 
 MakeCustomer = Callable[..., Awaitable[CustomerFixture]]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the commands that tests start: whatever a shell starts in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

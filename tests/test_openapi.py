@@ -1,7 +1,8 @@
 """What schemathesis makes of the OpenAPI document: no 5xx, no undocumented status, every answer as its schema says.
 
 Half of the cases are sent as they were generated, mostly with ids that nobody has; the others to records that exist.
-Of the systematic cases, which differ in one value each, one in seven is sent: always the same one.
+The systematic cases, which differ in one value each, take longer to make than to send: they have a long test of their
+own, and of them one in seven is sent, always the same one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.core import NotSet
+from schemathesis.core.result import Ok
 from schemathesis.generation.meta import TestPhase
+from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -44,12 +47,15 @@ CHECKS = [
 PATIENCE_S = 30
 # What bodies call the records that `one_of_each` makes.
 IN_BODIES = {"ai_id": "ai_id", "aicall_id": "aicall_id", "prompt_history_id": "history_id", "promptId": "prompt_id"}
-schema = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+DOCUMENT = create_app(Settings()).openapi()
+schema = schemathesis.openapi.from_dict(DOCUMENT)
+schema.config.phases.coverage.enabled = False
+systematic = schemathesis.openapi.from_dict(DOCUMENT)
 schemathesis.serializer.alias("application/x-protobuf", "application/octet-stream")
 # Methods that a route does not know are a test of their own (tests/api/test_errors.py).
-schema.config.phases.coverage.unexpected_methods = set()
+systematic.config.phases.coverage.unexpected_methods = set()
 bounded = settings(
-    max_examples=4, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=5, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -105,8 +111,25 @@ def shop(site: Site) -> Shop:
 @schema.parametrize()
 @bounded
 def test_every_operation(case: Any, site: Site, session: requests.Session, shop: Shop) -> None:
-    if not is_sent(case):
-        return
+    send(case, site, session, shop)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", sorted(DOCUMENT["paths"]))
+def test_systematic_cases_of_every_path(path: str, site: Site, session: requests.Session, shop: Shop) -> None:
+    def one(case: Any) -> None:
+        if is_sent(case):
+            send(case, site, session, shop)
+
+    # Made here, not when tests are collected, which would take every test process half a minute.
+    for made in get_all_tests(schema=systematic.include(path=path), test_func=one, settings=bounded, given_kwargs={}):
+        assert isinstance(made, Ok)
+        _, test = made.ok()
+        test()
+
+
+def send(case: Any, site: Site, session: requests.Session, shop: Shop) -> None:
+    """Send a case and check the answer."""
     shop.open_for(case.operation.label, case.method)
     if for_records(case):
         meant_for(case, shop.ids)
@@ -120,8 +143,8 @@ def mark(case: Any) -> int:
 
 
 def is_sent(case: Any) -> bool:
-    """Return whether a case is sent at all."""
-    return case.meta is None or case.meta.phase.name is not TestPhase.COVERAGE or mark(case) % 7 == 0
+    """Return whether a case is a systematic one that is sent: the others are sent by `test_every_operation`."""
+    return case.meta is not None and case.meta.phase.name is TestPhase.COVERAGE and mark(case) % 7 == 0
 
 
 def for_records(case: Any) -> bool:

@@ -307,6 +307,7 @@ async def test_axe_finds_nothing_serious_on_any_page(office: Office) -> None:
     assert found == {}
 
 
+@pytest.mark.long
 async def test_narrow_pages_do_not_scroll_sideways(office: Office) -> None:
     size = {"width": 390, "height": 844}
     page = await office.person(office.gallery.username, viewport=size)

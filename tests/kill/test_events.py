@@ -87,6 +87,7 @@ async def log_of(site: World) -> list[Event]:
             return seen
 
 
+@pytest.mark.long
 async def test_after_random_kills_every_event_is_in_the_log_once_and_arrives(
     site: World, everything: Machine, http: httpx.AsyncClient
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,25 +18,11 @@ from runtime.client import connect
 from tests.support.customers import CustomerFixture
 from tests.support.fake_gemini import FakeGemini
 from tests.support.model_replies import hang
-from tests.support.stack import TemporalServer, temporal_server
+from tests.support.stack import TemporalServer
 from tests.support.voipbin import Caller, Json, answered
 from tests.support.worlds import World, eventually, settings_for, working_on
 
 PROMPT = "You book tables for {{restaurant}}. Be brief."
-
-
-@pytest.fixture(scope="session")
-def temporal() -> Iterator[TemporalServer]:
-    """A running Temporal server."""
-    with temporal_server() as server:
-        yield server
-
-
-@pytest.fixture
-def gemini() -> Iterator[FakeGemini]:
-    """A model server that answers a usable draft unless told otherwise."""
-    with FakeGemini() as fake:
-        yield fake
 
 
 @pytest.fixture
