@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
@@ -27,6 +28,7 @@ from redraft.llm.observed import ModelMetrics
 from redraft.llm.port import LanguageModel
 from redraft.settings import Settings
 from redraft.store.database import Database
+from redraft.store.ready import is_migrated
 from redraft.telemetry import start_metrics, start_tracing
 from runtime.client import connect, register_search_attributes
 from runtime.faults import DiscreetFaults
@@ -170,7 +172,7 @@ async def main(settings: Settings, model: LanguageModel | None = None) -> None:
     db = Database.connect(settings)
     try:
         client = await _patiently(lambda: connect(settings), stop)
-        if client is not None:
+        if client is not None and await _migrated(db, stop):
             await register_search_attributes(client)
             async with running(client, db, model, settings):
                 log.info("worker_started", task_queue=settings.task_queue, model=model.name)
@@ -183,6 +185,21 @@ async def main(settings: Settings, model: LanguageModel | None = None) -> None:
             tracing.shutdown()
 
 
+async def _migrated(db: Database, stop: asyncio.Event) -> bool:
+    """Wait until `redraft migrate` has made the tables; return False when asked to stop before.
+
+    A database that does not answer is no reason to wait: all of a worker copes with that.
+    """
+    while not stop.is_set():
+        with suppress(SQLAlchemyError, OSError):
+            if not await is_migrated(db):
+                log.warning("database_not_migrated", reason="the database has no tables yet; run `redraft migrate`")
+                await _pause(stop)
+                continue
+        return True
+    return False
+
+
 async def _patiently(connecting: Callable[[], Awaitable[Client]], stop: asyncio.Event) -> Client | None:
     """Connect as soon as Temporal is there, or return None when asked to stop."""
     while not stop.is_set():
@@ -190,6 +207,10 @@ async def _patiently(connecting: Callable[[], Awaitable[Client]], stop: asyncio.
             return await connecting()
         except RuntimeError as error:
             log.warning("temporal_unreachable", reason=str(error).splitlines()[0])
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RECONNECT_S)
+            await _pause(stop)
     return None
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), RECONNECT_S)

@@ -28,6 +28,7 @@ _TEMPORAL_AWAY = frozenset(
 _NEVER_CONNECTED = "Failed client connect"  # all that temporalio tells of a lazy client's first call
 # Connection, resources, shutdown and cancelled statements, lock timeout, deadlock, serialization, idle transaction.
 _PASSING = re.compile(r"08...|53...|57...|58...|55P03|40001|40P01|25P03")
+_UNDEFINED = frozenset({"42P01", "42703", "42704", "42883"})
 _HTTP_KINDS = {
     400: Kind.INVALID,
     401: Kind.UNAUTHENTICATED,
@@ -48,6 +49,8 @@ def translate(error: Exception) -> RedraftError | None:
         return _http(error)
     if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and _is_passing(error)):
         return _unavailable("DATABASE_UNAVAILABLE", "the database does not answer; try again in a few seconds")
+    if isinstance(error, DBAPIError) and _is_of_another_schema(error):
+        return _unavailable("DATABASE_NOT_MIGRATED", "the database has no tables for this version: `redraft migrate`")
     if isinstance(error, RuntimeError) and str(error).startswith(_NEVER_CONNECTED):
         return _unavailable("TEMPORAL_UNAVAILABLE", "Temporal cannot be reached; try again in a few seconds")
     if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError) or (
@@ -65,6 +68,12 @@ def _is_passing(error: DBAPIError) -> bool:
     if code is None:  # no answer at all: refused, broken, or closed under our hands
         return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     return bool(_PASSING.match(code))
+
+
+def _is_of_another_schema(error: DBAPIError) -> bool:
+    """Return whether a table, a column, a function or a role is missing that `redraft migrate` makes."""
+    code = getattr(error.orig, "sqlstate", None)
+    return code in _UNDEFINED or (code == "22023" and "role" in str(error.orig))
 
 
 def internal() -> RedraftError:

@@ -24,12 +24,18 @@ def _wanted() -> str:
     return head_revision()
 
 
+async def is_migrated(database: Database) -> bool:
+    """Return whether `redraft migrate` was ever run. Raises SQLAlchemy's error when the database does not answer."""
+    async with database.engine.connect() as connection:
+        return bool((await connection.execute(_REVISION)).scalar_one())
+
+
 async def check_database(database: Database) -> None:
     """Raise SchemaMismatch, or SQLAlchemy's error when the database does not answer."""
     wanted = await asyncio.to_thread(_wanted)
+    if not await is_migrated(database):
+        raise SchemaMismatch("the database has no tables yet; run `redraft migrate`")
     async with database.engine.connect() as connection:
-        if not (await connection.execute(_REVISION)).scalar_one():
-            raise SchemaMismatch("the database has no tables yet; run `redraft migrate`")
         found = (await connection.execute(_VERSION)).scalar_one_or_none()
     if found != wanted:
         raise SchemaMismatch(f"the schema is at revision {found}, this code needs {wanted}; run `redraft migrate`")

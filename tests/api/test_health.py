@@ -117,6 +117,22 @@ async def test_another_schema_is_not_ready(
     assert parts["database"][1].startswith(reason)
 
 
+@pytest.mark.parametrize("request_line", ["POST /auth/login", "GET /v1.0/ais", "GET /api/v1/prompts", "GET /console"])
+async def test_before_the_first_migration_requests_say_what_to_run(
+    settings: Settings, temporal: TemporalServer, postgres: PostgresServer, request_line: str
+) -> None:
+    url = postgres.create_database()
+    empty = settings.model_copy(update={"database_url": SecretStr(url)})
+    client = await connect(empty, lazy=True, target_host=temporal.address)
+    async with client_of(create_app(empty, client)) as api:
+        method, path = request_line.split()
+        body = {"username": "ann", "password": "a long password"} if method == "POST" else None
+        answer = await api.request(method, path, json=body, headers=bearer(new_key_secret()))
+    postgres.drop_database(url)
+    assert answer.status_code == 503
+    assert "redraft migrate" in answer.text
+
+
 @pytest.mark.slow
 async def test_requests_end_in_bounded_time_when_the_database_falls_silent(
     behind_proxy: Settings, proxy: TcpProxy, customer: CustomerFixture, monkeypatch: pytest.MonkeyPatch
