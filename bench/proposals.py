@@ -1,6 +1,6 @@
 """Proposals per second from create to accept through the API, beside a bare workflow with as many steps.
 
-    python -m bench.proposals [--number 200] [--rounds 3] [--side-by-side 32]
+    python -m bench.proposals [--number 200] [--rounds 3] [--side-by-side 16]
 
 Both run on the same Temporal server, each with one worker process, in alternating rounds. The bare workflow has three
 activities and two updates, as a proposal has, but no API, no database and no model; a proposal's model answers at once,
@@ -103,7 +103,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.proposals", description=__doc__)
     parser.add_argument("--number", type=int, default=200, help="proposals per round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--side-by-side", type=int, default=32)
+    parser.add_argument("--side-by-side", type=int, default=16)
     options = parser.parse_args()
     with rig() as here:
         asyncio.run(bench(here, options.number, options.rounds, options.side_by_side))
