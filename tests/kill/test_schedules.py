@@ -81,9 +81,8 @@ class Line:
         return run
 
 
-@pytest.mark.parametrize(
-    "victims", ["everything", pytest.param("everything and Temporal's data", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("victims", ["everything", "everything and Temporal's data"])
 async def test_each_run_ends_once_with_no_audit_twice_and_no_second_proposal(
     site: World, everything: Machine, victims: Victims
 ) -> None:
