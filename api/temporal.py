@@ -230,7 +230,7 @@ def _raise_refusal(refusal: Refusal | None) -> None:
 def _turned_away(error: Exception) -> bool:
     """Return whether Temporal was only busy: ten updates of a workflow at a time, and an end drops the others.
 
-    So does a workflow that would end in the moment in which something else reaches it: it has to look again first.
+    A workflow that is about to end when something else reaches it also turns the request away: it looks again first.
     """
     if not isinstance(error, RPCError):
         return False

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +88,12 @@ def processor_ms(children: dict[str, Child]) -> Counter[str]:
 
 
 def _seconds(process: psutil.Process) -> float:
-    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-    return sum(time.user + time.system + time.children_user + time.children_system for time in times)
+    seconds = 0.0
+    for each in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # ended since, and counted with its parent by the next time
+            time = each.cpu_times()
+            seconds += time.user + time.system + time.children_user + time.children_system
+    return seconds
 
 
 def resident_mib(child: Child) -> float:

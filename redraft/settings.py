@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from decimal import Decimal
 from functools import lru_cache
@@ -205,19 +206,19 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [
-            f"{_variable(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()
-        ]
-        message = "\n".join(faults)
+        message = "\n".join(f"{_variable(fault['loc'])}: {_said(fault['msg'])}" for fault in error.errors())
     except SettingsError as error:
         message = _not_json(error)
     raise UnusableSettings(message)  # out here, so that the error, which quotes what was given, is not its context
 
 
 def _variable(place: tuple[int | str, ...]) -> str:
-    """Return the environment variable that a fault is about; an alias is its own name."""
-    name = str(place[0])
-    return f"REDRAFT_{name.upper()}" if name in Settings.model_fields else name
+    """Return the environment variable that a fault is about, of several names the one that is set, and the index."""
+    name, *index = map(str, place)
+    aliases = [field.validation_alias for field in Settings.model_fields.values()]
+    names = next((a.choices for a in aliases if isinstance(a, AliasChoices) and name in a.choices), None)
+    variable = f"REDRAFT_{name.upper()}" if names is None else next((n for n in names if n in os.environ), name)
+    return f"{variable}{''.join(f'[{at}]' for at in index)}"
 
 
 def _said(message: str) -> str:

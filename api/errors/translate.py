@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -15,7 +16,9 @@ from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from redraft.domain.errors import Kind, RedraftError
+from redraft.store.database import ROLES
 
+log = structlog.get_logger(__name__)
 _RETRY_AFTER_S = 5
 _TEMPORAL_AWAY = frozenset(
     {
@@ -28,7 +31,6 @@ _TEMPORAL_AWAY = frozenset(
 _NEVER_CONNECTED = "Failed client connect"  # all that temporalio tells of a lazy client's first call
 # Connection, resources, shutdown and cancelled statements, lock timeout, deadlock, serialization, idle transaction.
 _PASSING = re.compile(r"08...|53...|57...|58...|55P03|40001|40P01|25P03")
-_UNDEFINED = frozenset({"42P01", "42703", "42704", "42883"})
 _HTTP_KINDS = {
     400: Kind.INVALID,
     401: Kind.UNAUTHENTICATED,
@@ -49,8 +51,9 @@ def translate(error: Exception) -> RedraftError | None:
         return _http(error)
     if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and _is_passing(error)):
         return _unavailable("DATABASE_UNAVAILABLE", "the database does not answer; try again in a few seconds")
-    if isinstance(error, DBAPIError) and _is_of_another_schema(error):
-        return _unavailable("DATABASE_NOT_MIGRATED", "the database has no tables for this version: `redraft migrate`")
+    if isinstance(error, DBAPIError) and _is_not_migrated(error):
+        log.error("database_not_migrated", exc_info=error)  # it may be a fault of ours after all
+        return _unavailable("DATABASE_NOT_MIGRATED", "the database's tables are missing; run `redraft migrate`")
     if isinstance(error, RuntimeError) and str(error).startswith(_NEVER_CONNECTED):
         return _unavailable("TEMPORAL_UNAVAILABLE", "Temporal cannot be reached; try again in a few seconds")
     if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError) or (
@@ -70,10 +73,10 @@ def _is_passing(error: DBAPIError) -> bool:
     return bool(_PASSING.match(code))
 
 
-def _is_of_another_schema(error: DBAPIError) -> bool:
-    """Return whether a table, a column, a function or a role is missing that `redraft migrate` makes."""
+def _is_not_migrated(error: DBAPIError) -> bool:
+    """Return whether a table or a role is missing that `redraft migrate` makes."""
     code = getattr(error.orig, "sqlstate", None)
-    return code in _UNDEFINED or (code == "22023" and "role" in str(error.orig))
+    return code == "42P01" or (code == "22023" and any(f'"{role}"' in str(error.orig) for role in ROLES))
 
 
 def internal() -> RedraftError:

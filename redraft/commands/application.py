@@ -45,7 +45,7 @@ def run() -> None:
 
 def _run(command: Callable[[], object]) -> None:
     import psycopg
-    from sqlalchemy.exc import OperationalError, ProgrammingError
+    from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
     from temporalio.service import RPCError
 
     from redraft.embedded.child import EmbeddedError
@@ -71,7 +71,7 @@ def _run(command: Callable[[], object]) -> None:
     except (OperationalError, psycopg.OperationalError) as error:
         reason = error.orig if isinstance(error, OperationalError) else error
         _fail(f"The database can't be reached: {str(reason).splitlines()[0]}. Check DATABASE_URL.")
-    except ProgrammingError as error:
+    except (ProgrammingError, DataError) as error:  # a role that is missing is bad data to PostgreSQL
         _fail(f"The database refused: {str(error.orig).splitlines()[0]}. Has `redraft migrate` been run?")
     except TemporalAway as error:
         _fail(f"{error}. Check TEMPORAL_ADDRESS.")

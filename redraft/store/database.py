@@ -23,6 +23,7 @@ from redraft.settings import Settings
 
 APP_ROLE = "redraft_app"
 SYSTEM_ROLE = "redraft_system"
+ROLES = (APP_ROLE, SYSTEM_ROLE)
 
 _ENTER_TENANT = text(f"select set_config('role', '{APP_ROLE}', true), set_config('redraft.customer', :customer, true)")
 _ENTER_SYSTEM = text(f"select set_config('role', '{SYSTEM_ROLE}', true)")

@@ -6,12 +6,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import DataError
 
 from api.app import create_app
+from api.errors.translate import translate
 from redraft.domain.access import new_key_secret
 from redraft.settings import Settings
 from redraft.store.database import Database
@@ -131,6 +134,19 @@ async def test_before_the_first_migration_requests_say_what_to_run(
     postgres.drop_database(url)
     assert answer.status_code == 503
     assert "redraft migrate" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ('role "redraft_app" does not exist', "DATABASE_NOT_MIGRATED"),
+        ("cannot get the key role of a scalar", None),  # a fault of ours
+    ],
+)
+def test_a_role_that_is_missing_is_a_migration_that_is(said: str, code: str | None) -> None:
+    """Roles belong to the whole server, where other tests need them: so this error is made here."""
+    refusal = translate(DataError("select", {}, psycopg.errors.InvalidParameterValue(said)))
+    assert (refusal.code if refusal else None) == code
 
 
 @pytest.mark.slow

@@ -31,9 +31,9 @@ async def test_a_bad_codec_key_is_not_taken_for_temporal_away(cli: Cli, monkeypa
         ("REDRAFT_LOG_LEVEL", "LOUD", "give one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("REDRAFT_LLM_RATE", "fast", "Input should be a valid number, unable to parse string as a number"),
         ("REDRAFT_MAX_IN_PROGRESS", "0", "Input should be greater than or equal to 1"),
-        ("REDRAFT_WEBHOOK_RETRY_S", "[5, 0]", "Input should be greater than 0"),
         ("REDRAFT_WEBHOOK_NETWORKS", "10.0.0.0/8", "not a JSON list; write it like [], which is the default"),
         ("REDRAFT_WEBHOOK_NETWORKS", '["x"]', "'x' does not appear to be an IPv4 or IPv6 network"),
+        ("GOOGLE_GENAI_USE_ENTERPRISE", "maybe", "Input should be a valid boolean, unable to interpret input"),
         ("GOOGLE_GENAI_USE_VERTEXAI", "maybe", "Input should be a valid boolean, unable to interpret input"),
     ],
 )
@@ -43,3 +43,8 @@ async def test_a_setting_that_can_not_be_is_named_as_it_is_set(
     monkeypatch.setenv(variable, value)
     said = await cli("worker")
     assert (said.code, said.out, said.err) == (1, "", f"{variable}: {right}\n")
+
+
+async def test_an_item_of_a_list_is_named_by_its_place(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDRAFT_WEBHOOK_RETRY_S", "[5, 0]")
+    assert (await cli("worker")).err == "REDRAFT_WEBHOOK_RETRY_S[1]: Input should be greater than 0\n"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import API_KEY, START_TIMEOUT_S, command, unconfigured, worker_process
 from tests.support.stack import PostgresServer, TemporalServer
 from tests.support.wait import wait_until
+
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(500)]
 
 
 def test_a_worker_says_that_it_waits_for_the_migration_and_goes_on_after_it(

@@ -10,7 +10,7 @@ from typing import Any
 
 def waiting_tasks() -> str:
     """Return the tasks that have not ended, each with the lines where its coroutines await one another."""
-    tasks = [found for found in gc.get_objects() if isinstance(found, asyncio.Task) and not found.done()]
+    tasks = [found for found in gc.get_objects() if issubclass(type(found), asyncio.Task) and not found.done()]
     return "\n\n".join(f"{task.get_name()}\n" + "\n".join(_awaits(task.get_coro())) for task in tasks)
 
 
