@@ -149,7 +149,7 @@ async def stage(database: Database, customer: CustomerFixture) -> Stage:
     return Stage(database, customer.id, made.prompt.prompt_name, [made.version, second.version], ids)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS, data=st.data())
 async def test_any_order_and_repetition_adds_up(
     database: Database, customer: CustomerFixture, database_url: str, events: list[Batch | Usage], data: st.DataObject
