@@ -66,11 +66,14 @@ def found_browser() -> str:
         pytest.skip(str(error))
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def open_office(
     found_browser: str, postgres: PostgresServer, migrated_template: str, temporal: TemporalServer
 ) -> AsyncIterator[Office]:
-    """One server, worker, customer and browser for all tests of a process."""
+    """One server, worker, customer and browser for these tests, as long as one follows another in a process.
+
+    They end with them: other tests keep the event loop busy for longer than an activity may take.
+    """
     url = postgres.create_database(template=migrated_template)
     with FakeGemini() as gemini:
         settings: Settings = settings_for(url, gemini.url, login_limit_per_minute=0, **SMALL)

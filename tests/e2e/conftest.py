@@ -17,16 +17,16 @@ PROMPT = "You book tables for {{restaurant}}. Be brief."
 PROPOSALS = "/aipromptproposals"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model_server() -> Iterator[FakeGemini]:
     """The model server, in this process."""
     with FakeGemini() as fake:
         yield fake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory, model_server: FakeGemini) -> Iterator[System]:
-    """The running system."""
+    """The running system, as long as these tests follow one another in a process: it is busy when idle, too."""
     folder = tmp_path_factory.mktemp("system")
     folder.chmod(0o755)  # PostgreSQL runs as another account when the tests run as root
     with started(folder, model_server) as system:
@@ -40,7 +40,7 @@ def system(running: System) -> System:
     return running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def account(running: System) -> Account:
     """A customer that these tests share."""
     return running.new_customer("bistro")

@@ -19,7 +19,7 @@ NAMES = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
     """A collector that outlives the processes that send to it."""
     with Collector() as running:

@@ -27,16 +27,16 @@ WEBHOOKS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model_server() -> Iterator[FakeGemini]:
     """The model server: the one part that nobody kills."""
     with FakeGemini() as fake:
         yield fake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def everything(tmp_path_factory: pytest.TempPathFactory, model_server: FakeGemini) -> Iterator[Machine]:
-    """PostgreSQL, Temporal, API and worker as processes."""
+    """PostgreSQL, Temporal, API and worker as processes, as long as these tests follow one another."""
     folder: Path = tmp_path_factory.mktemp("machine")
     folder.chmod(0o755)  # PostgreSQL runs as another account when the tests run as root
     with machine(folder, model_server.url, REDRAFT_VALIDATION_CELLS=str(CELLS), **WEBHOOKS) as running:
