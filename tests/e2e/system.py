@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +66,12 @@ class System:
         return {log.name: log.read_bytes() for log in self.folder.glob("*.log")}
 
     def temporal_data(self) -> dict[str, bytes]:
-        """Return all that Temporal keeps: its database file, and the write-ahead log beside it."""
-        return {file.name: file.read_bytes() for file in self.folder.glob("temporal.db*")}
+        """Return all that Temporal keeps: its database file, and the write-ahead log or journal beside it."""
+        found = {}
+        for file in self.folder.glob("temporal.db*"):
+            with suppress(FileNotFoundError):  # a rollback journal lives as long as its transaction
+                found[file.name] = file.read_bytes()
+        return found
 
 
 def settings_of(database_url: str, temporal_address: str, gemini: FakeGemini) -> dict[str, str]:
